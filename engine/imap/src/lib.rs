@@ -1,0 +1,1 @@
+//! IMAP grammar and response writer; no socket, no store.

@@ -1,0 +1,1 @@
+//! IMAP service: one command per file.

@@ -1,0 +1,1 @@
+//! Mail authentication: what the DATA pass hashes.

@@ -1,0 +1,1 @@
+//! The machine: shard threads on io_uring, listeners, connections, TLS.

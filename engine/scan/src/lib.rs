@@ -1,0 +1,1 @@
+//! Byte kernels, each with a scalar twin.

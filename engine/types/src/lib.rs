@@ -1,0 +1,13 @@
+//! Words everyone speaks: ids, addresses, replies, limits. No I/O, no clock.
+//!
+//! Reading order: [`id`], [`address`], [`reply`], [`limit`].
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod id;
+pub mod limit;
+pub mod reply;
+
+pub use address::{Address, Domain};
+pub use id::{AccountId, BlobId, MailboxId, ModSeq, TraceId, Uid};
+pub use reply::Reply;

@@ -1,0 +1,108 @@
+//! Whatever a stranger can make grow, with its bound. One table; configuration, help and tests are made from it.
+//!
+//! A limit is read through [`Limits`]: the table's defaults, some of them overridden by `[limits]` in the
+//! configuration. Invariant 6 of the architecture: nothing a peer sends grows without its line here.
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Key in `[limits]`, unit or `_max` last.
+    pub name: &'static str,
+    /// What is counted.
+    pub unit: &'static str,
+    /// Used where the configuration is silent.
+    pub default: u64,
+    /// Why this bound, or where it comes from.
+    pub reason: &'static str,
+}
+
+macro_rules! limits {
+    ($($field:ident: $unit:literal = $default:expr, $reason:literal;)*) => {
+        /// Every limit, in the order of the house: SMTP, message, IMAP, machine.
+        pub const TABLE: &[Limit] = &[$(Limit {
+            name: stringify!($field),
+            unit: $unit,
+            default: $default,
+            reason: $reason,
+        }),*];
+
+        /// The limits in force, one field for each line of [`TABLE`].
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Limits {
+            $(#[doc = concat!("In ", $unit, ". ", $reason)] pub $field: u64,)*
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Limits { $($field: $default,)* }
+            }
+        }
+
+        impl Limits {
+            /// Sets the limit called `name`; `None` where there is none of that name.
+            pub fn set(&mut self, name: &str, value: u64) -> Option<()> {
+                match name {
+                    $(stringify!($field) => self.$field = value,)*
+                    _ => return None,
+                }
+                Some(())
+            }
+
+            /// The value of the limit called `name`.
+            pub fn value(&self, name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($field) => Some(self.$field),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    smtp_command_octets_max: "octets" = 2_048, "RFC 5321 4.5.3.1.4 asks for 512 plus what each extension adds; long SASL responses have their own limit.";
+    smtp_auth_octets_max: "octets" = 12_288, "RFC 4954 4: a SASL response line of 12,288 octets must be taken.";
+    smtp_recipients_max: "recipients" = 1_000, "RFC 5321 4.5.3.1.8 asks for 100 at least; above this 452 4.5.3.";
+    smtp_errors_max: "replies" = 20, "Refused commands of one session before it is ended with 421: guessing and fuzzing cost something.";
+    smtp_transactions_max: "transactions" = 10_000, "Mails of one session before 421: a connection must not live forever.";
+    smtp_idle_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: a server waits 5 minutes for a command.";
+    smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
+    message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";
+    message_memory_octets_max: "octets" = 268_435_456, "Octets of mails arriving on one shard at once; above it 452 4.3.1.";
+    message_header_fields_max: "fields" = 4_096, "Header fields told apart in one header; the rest stays in the mail unread.";
+    message_parts_max: "parts" = 1_000, "MIME parts told apart; the rest is one opaque part.";
+    message_depth_max: "levels" = 32, "MIME nesting told apart; deeper parts are opaque.";
+    message_received_max: "fields" = 100, "RFC 5321 6.3: a mail with more Received fields is in a loop, 554 5.4.6.";
+    imap_command_octets_max: "octets" = 65_536, "One command without its literals of APPEND. RFC 7162 4 asks for 8,192 at least.";
+    imap_literal_octets_max: "octets" = 65_536, "A literal anywhere but in APPEND.";
+    imap_append_octets_max: "octets" = 52_428_800, "One appended message, as message_octets_max.";
+    imap_nesting_max: "levels" = 32, "Parentheses in one command, above all in SEARCH.";
+    imap_errors_max: "replies" = 20, "BAD answers of one session before BYE.";
+    imap_login_failures_max: "attempts" = 5, "Failed logins of one session before BYE.";
+    imap_preauth_idle_ms: "milliseconds" = 60_000, "Silence before login.";
+    imap_idle_ms: "milliseconds" = 1_860_000, "RFC 9051 5.4: at least 30 minutes.";
+    imap_connections_max: "connections" = 50_000, "Open IMAP connections of one shard; above it BYE.";
+    imap_keywords_max: "keywords" = 64, "Distinct keywords of one mailbox: they are one 64-bit set in a message row.";
+    mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets.";
+    account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account.";
+    delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
+    drain_ms: "milliseconds" = 10_000, "After SIGTERM: how long running transactions may take to finish.";
+    password_hashes_max: "hashes" = 2, "Argon2id at once: each takes 19 MiB and a core.";
+    password_queue_max: "requests" = 1_000, "Logins waiting for a hash; above it a temporary refusal.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_and_fields_agree() {
+        let mut limits = Limits::default();
+        for limit in TABLE {
+            assert_eq!(limits.value(limit.name), Some(limit.default));
+            assert!(limits.set(limit.name, 7).is_some());
+            assert_eq!(limits.value(limit.name), Some(7));
+        }
+        assert_eq!(limits.set("no_such_limit", 1), None);
+    }
+}

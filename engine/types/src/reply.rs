@@ -1,0 +1,95 @@
+//! An SMTP reply: code, enhanced status code, text. RFC 5321 §4.2, RFC 3463.
+
+use std::borrow::Cow;
+
+/// Enhanced status code: class, subject, detail. RFC 3463 §2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enhanced(pub u8, pub u16, pub u16);
+
+/// One reply. The text may hold several lines, separated by `\n`; each goes out as a reply line of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Three digits, 200 to 599. RFC 5321 §4.2.1.
+    pub code: u16,
+    /// Sent before the text of every line, where the reply may carry one. RFC 2034 §4.
+    pub enhanced: Option<Enhanced>,
+    /// What a human reads.
+    pub text: Cow<'static, str>,
+}
+
+impl Reply {
+    /// A reply with an enhanced code and fixed text.
+    pub const fn new(code: u16, enhanced: Enhanced, text: &'static str) -> Self {
+        Reply {
+            code,
+            enhanced: Some(enhanced),
+            text: Cow::Borrowed(text),
+        }
+    }
+
+    /// A reply without an enhanced code: greetings, EHLO, 354 and 334. RFC 2034 §3.
+    pub const fn plain(code: u16, text: &'static str) -> Self {
+        Reply {
+            code,
+            enhanced: None,
+            text: Cow::Borrowed(text),
+        }
+    }
+
+    /// The same with text made at run time.
+    pub fn with_text(code: u16, enhanced: Option<Enhanced>, text: String) -> Self {
+        Reply {
+            code,
+            enhanced,
+            text: Cow::Owned(text),
+        }
+    }
+
+    /// Whether the peer may go on as if done: 2xx and 3xx.
+    pub fn is_positive(&self) -> bool {
+        self.code < 400
+    }
+
+    /// Appends the reply's lines, CRLF-ended, to `out`. RFC 5321 §4.2.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut lines = self.text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let separator = if lines.peek().is_some() { b'-' } else { b' ' };
+            let code = [
+                b'0' + (self.code / 100 % 10) as u8,
+                b'0' + (self.code / 10 % 10) as u8,
+                b'0' + (self.code % 10) as u8,
+                separator,
+            ];
+            out.extend_from_slice(&code);
+            if let Some(Enhanced(class, subject, detail)) = self.enhanced {
+                use std::io::Write;
+                write!(out, "{class}.{subject}.{detail} ").expect("a Vec takes every write");
+            }
+            out.extend_from_slice(line.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let cases: &[(Reply, &str)] = &[
+            (Reply::new(250, Enhanced(2, 1, 0), "Ok"), "250 2.1.0 Ok\r\n"),
+            (Reply::plain(354, "Go on"), "354 Go on\r\n"),
+            (
+                Reply::plain(250, "mx\nPIPELINING\nSIZE 7"),
+                "250-mx\r\n250-PIPELINING\r\n250 SIZE 7\r\n",
+            ),
+        ];
+        for (reply, wire) in cases {
+            let mut out = Vec::new();
+            reply.write(&mut out);
+            assert_eq!(out, wire.as_bytes());
+        }
+    }
+}

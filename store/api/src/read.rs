@@ -1,0 +1,1 @@
+//! Typed look-ups in a snapshot.

@@ -1,0 +1,210 @@
+//! What can be asked of a store: mail-level writes as values, and what came of each.
+//!
+//! A write names accounts, mailboxes and UIDs, never rows or keys; [`crate::apply`] turns it into rows inside the
+//! backend's transaction. A write that fails leaves nothing behind and does not touch its neighbours.
+
+use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+
+/// How far a log has been applied: everything before `(segment, offset)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Number of the segment file.
+    pub segment: u32,
+    /// The next record's first octet.
+    pub offset: u64,
+    /// The next record's sequence number.
+    pub sequence: u64,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// A mail that a log holds durably, into the mailboxes it goes to.
+    Deliver(Deliver),
+    /// Change flags of messages. RFC 9051 §6.4.6.
+    Store(StoreFlags),
+    /// Remove messages that have `\Deleted`; with `uids`, only those among them. RFC 9051 §6.4.3, §6.4.9.
+    Expunge {
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: Option<Vec<Uid>>,
+    },
+    /// Copy or move messages. RFC 9051 §6.4.7, §6.4.8. Flags, keywords, INTERNALDATE and prefix go along.
+    Transfer {
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        target: MailboxId,
+        mode: Transfer,
+    },
+    /// A selecting session takes the `\Recent` ones: `recent_from` becomes `uidnext`. RFC 3501 §2.3.2.
+    ClaimRecent {
+        account: AccountId,
+        mailbox: MailboxId,
+    },
+    /// Make a mailbox, and the ones above it that are missing. RFC 9051 §6.3.4.
+    MailboxCreate {
+        account: AccountId,
+        name: String,
+        special: u32,
+    },
+    /// Remove a mailbox and its messages; those below it stay. RFC 9051 §6.3.5.
+    MailboxDelete { account: AccountId, name: String },
+    /// Rename a mailbox and all below it; INBOX: move its messages into a new one. RFC 9051 §6.3.6.
+    MailboxRename {
+        account: AccountId,
+        from: String,
+        to: String,
+    },
+    /// RFC 9051 §6.3.7, §6.3.8. A name that is not there may be subscribed too.
+    Subscribe {
+        account: AccountId,
+        name: String,
+        on: bool,
+    },
+    /// Make an account with INBOX, Drafts, Sent, Junk, Trash and Archive.
+    AccountCreate { name: String, secret: String },
+    /// Remove an account, its mail and the addresses that lead only to it.
+    AccountRemove { account: AccountId },
+    /// Replace the password hash.
+    AccountSecret { account: AccountId, secret: String },
+    /// Let `address` (a key of `Address::key`) lead to `targets`; replaces what it led to.
+    AliasPut {
+        address: String,
+        targets: Vec<AliasTarget>,
+    },
+    /// Remove an alias. The primary address of an account stays.
+    AliasRemove { address: String },
+}
+
+/// Where an alias leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AliasTarget {
+    /// A local account.
+    Account(AccountId),
+    /// Another address, local or not.
+    Address(String),
+}
+
+/// [`Write::Deliver`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deliver {
+    /// The mail's name.
+    pub blob: BlobId,
+    /// Its segment.
+    pub segment: u32,
+    /// Its first octet in the segment.
+    pub offset: u64,
+    /// Its length.
+    pub octets: u64,
+    /// XXH3-64 of its octets.
+    pub checksum: u64,
+    /// What `message::digest` made of it.
+    pub digest: Vec<u8>,
+    /// One for each mailbox it goes to. Empty: the record is applied and its octets are free.
+    pub targets: Vec<Target>,
+    /// Where the log goes on after this record. A record before the applied position is passed over.
+    pub next: Position,
+}
+
+/// One mailbox that a mail goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Whose.
+    pub account: AccountId,
+    /// Which.
+    pub mailbox: MailboxId,
+    /// What to do when that mailbox is gone by now.
+    pub missing: Missing,
+    /// Bits of [`crate::table::flag`].
+    pub flags: u32,
+    /// Keywords by name.
+    pub keywords: Vec<String>,
+    /// INTERNALDATE, seconds since 1970 UTC.
+    pub internal_date: u64,
+    /// Header octets for this recipient alone, CRLF-ended lines.
+    pub prefix: Vec<u8>,
+}
+
+/// What becomes of a target whose mailbox is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Deliver into INBOX: accepted mail is never lost.
+    Inbox,
+    /// Refuse: APPEND answers NO \[TRYCREATE\]. RFC 9051 §6.3.12.
+    Refuse,
+}
+
+/// [`Write::Store`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreFlags {
+    /// Whose.
+    pub account: AccountId,
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// Which messages, ascending. UIDs that are gone are passed over.
+    pub uids: Vec<Uid>,
+    /// What to do with the flags.
+    pub change: FlagChange,
+    /// Bits of [`crate::table::flag`].
+    pub flags: u32,
+    /// Keywords by name.
+    pub keywords: Vec<String>,
+    /// Only messages with a MODSEQ up to this. RFC 7162 §3.1.3.
+    pub unchanged_since: Option<ModSeq>,
+}
+
+/// FLAGS, +FLAGS or -FLAGS. RFC 9051 §6.4.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+
+pub enum FlagChange {
+    Replace,
+    Add,
+    Remove,
+}
+
+/// COPY or MOVE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+
+pub enum Transfer {
+    Copy,
+    Move,
+}
+
+/// What came of a write. Durable when it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done and there is nothing to say.
+    Done,
+    /// One for each target, in order: where the mail is.
+    Delivered(Vec<Placed>),
+    /// Messages whose flags are as asked for now (changed or already so), ascending, and those left out by `unchanged_since`.
+    Stored {
+        modseq: ModSeq,
+        changed: Vec<Uid>,
+        modified: Vec<Uid>,
+    },
+    /// UIDs that are gone, ascending.
+    Expunged { modseq: ModSeq, uids: Vec<Uid> },
+    /// COPYUID: the target's UIDVALIDITY, and pairs of old and new UID, ascending. RFC 9051 §7.1.
+    Transferred {
+        uidvalidity: u32,
+        pairs: Vec<(Uid, Uid)>,
+    },
+    /// The messages that were `\Recent` to the claimant: those with a UID in this half-open range.
+    Recent { from: Uid, to: Uid },
+    /// A new mailbox.
+    Mailbox(MailboxId),
+    /// A new account.
+    Account(AccountId),
+}
+
+/// Where a target's message is. APPENDUID. RFC 9051 §7.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+
+pub struct Placed {
+    pub account: AccountId,
+    pub mailbox: MailboxId,
+    pub uidvalidity: u32,
+    pub uid: Uid,
+}

@@ -1,0 +1,1 @@
+//! The index in LMDB: rows, the one writer, snapshots.

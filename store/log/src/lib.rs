@@ -1,0 +1,1 @@
+//! Mail segments: records, group commit, recovery.
