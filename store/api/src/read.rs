@@ -1,1 +1,332 @@
-//! Typed look-ups in a snapshot.
+//! Typed look-ups in a snapshot: what consumers call instead of naming keys and octets.
+//!
+//! In:  a snapshot (or the rows of a write that is being applied) and ids.
+//! Out: rows that borrow from the snapshot; `None` where there is none; [`Error::Damaged`] never as a panic.
+//!
+//! Invariant: iteration allocates nothing for each row. A visitor that breaks ends the scan.
+
+use crate::row::AddressRow;
+use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow};
+use crate::write::Position;
+use crate::{Error, Snapshot, Table, key, name};
+use ringpost_types::{AccountId, Address, BlobId, MailboxId, ModSeq, Uid};
+use std::ops::ControlFlow;
+
+/// The account `id`.
+pub fn account<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    id: AccountId,
+) -> Result<Option<AccountRow<'t>>, Error> {
+    snapshot
+        .get(Table::Account, &key::account(id))?
+        .map(AccountRow::read)
+        .transpose()
+}
+
+/// Every account, by id.
+pub fn accounts(
+    snapshot: &dyn Snapshot,
+    mut visit: impl FnMut(AccountId, AccountRow<'_>) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    scan(snapshot, Table::Account, &[], &[], |key, value| {
+        let id = AccountId(key::u32_at(Table::Account, key, 0)?);
+        Ok(visit(id, AccountRow::read(value)?))
+    })
+}
+
+/// Where an address leads; `address` as `Address::key` writes it.
+pub fn address<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    address: &str,
+) -> Result<Option<AddressRow<'t>>, Error> {
+    if address.is_empty() || address.len() > key::OCTETS_MAX {
+        return Ok(None);
+    }
+    snapshot
+        .get(Table::Address, address.as_bytes())?
+        .map(AddressRow::read)
+        .transpose()
+}
+
+/// Every address, primary or alias, in the order of its octets.
+pub fn addresses(
+    snapshot: &dyn Snapshot,
+    mut visit: impl FnMut(&str, AddressRow<'_>) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    scan(snapshot, Table::Address, &[], &[], |key, value| {
+        Ok(visit(utf8(Table::Address, key)?, AddressRow::read(value)?))
+    })
+}
+
+/// The account whose primary address has this key. An alias, even to one account alone, is not its name.
+pub fn account_by_address<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    key: &str,
+) -> Result<Option<(AccountId, AccountRow<'t>)>, Error> {
+    let Some(row) = address(snapshot, key)? else {
+        return Ok(None);
+    };
+    for target in row.targets() {
+        let crate::row::AddressTarget::Account(id) = target else {
+            continue;
+        };
+        if let Some(row) = account(snapshot, id)?
+            && Address::parse(row.name).is_ok_and(|name| name.key() == key)
+        {
+            return Ok(Some((id, row)));
+        }
+    }
+    Ok(None)
+}
+
+/// The mailbox `id`.
+pub fn mailbox<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    account: AccountId,
+    id: MailboxId,
+) -> Result<Option<MailboxRow<'t>>, Error> {
+    snapshot
+        .get(Table::Mailbox, &key::mailbox(account, id))?
+        .map(MailboxRow::read)
+        .transpose()
+}
+
+/// The id behind a mailbox name; INBOX in any case. RFC 9051 §5.1.
+pub fn mailbox_id(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    name: &str,
+) -> Result<Option<MailboxId>, Error> {
+    if name.len() > name::OCTETS_MAX {
+        return Ok(None);
+    }
+    let key = key::mailbox_name(account, &name::canonical(name));
+    match snapshot.get(Table::MailboxName, &key)? {
+        Some(value) => named(value),
+        None => Ok(None),
+    }
+}
+
+/// The mailbox of that name; INBOX in any case. RFC 9051 §5.1.
+pub fn mailbox_by_name<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    account: AccountId,
+    name: &str,
+) -> Result<Option<(MailboxId, MailboxRow<'t>)>, Error> {
+    let Some(id) = mailbox_id(snapshot, account, name)? else {
+        return Ok(None);
+    };
+    match mailbox(snapshot, account, id)? {
+        Some(row) => Ok(Some((id, row))),
+        None => Err(nameless(account, id)),
+    }
+}
+
+/// Every mailbox name of an account in the order of its octets: with its mailbox, or without where the name is
+/// only subscribed. RFC 9051 §6.3.9.
+pub fn mailboxes(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    mut visit: impl FnMut(&str, Option<(MailboxId, MailboxRow<'_>)>) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    scan(
+        snapshot,
+        Table::MailboxName,
+        &key::account(account),
+        &[],
+        |key, value| {
+            let name = utf8(Table::MailboxName, key.get(4..).unwrap_or_default())?;
+            let Some(id) = named(value)? else {
+                return Ok(visit(name, None));
+            };
+            let row = mailbox(snapshot, account, id)?.ok_or_else(|| nameless(account, id))?;
+            Ok(visit(name, Some((id, row))))
+        },
+    )
+}
+
+/// One message of a mailbox.
+pub fn message(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    mailbox: MailboxId,
+    uid: Uid,
+) -> Result<Option<MessageRow>, Error> {
+    let key = key::message(account, mailbox, uid);
+    snapshot
+        .get(Table::Message, &key)?
+        .map(MessageRow::read)
+        .transpose()
+}
+
+/// Messages of a mailbox from UID `from` on, ascending. What a visitor does not look at is not decoded, once this
+/// is inlined into it.
+#[inline]
+pub fn messages(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    mailbox: MailboxId,
+    from: Uid,
+    mut visit: impl FnMut(Uid, MessageRow) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let within = key::mailbox(account, mailbox);
+    let from = key::message(account, mailbox, from);
+    scan(snapshot, Table::Message, &within, &from, |key, value| {
+        let uid = Uid(key::u32_at(Table::Message, key, 8)?);
+        Ok(visit(uid, MessageRow::read(value)?))
+    })
+}
+
+/// The header octets that stand in front of the shared mail for this message alone; empty where there are none.
+pub fn prefix<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    account: AccountId,
+    mailbox: MailboxId,
+    uid: Uid,
+) -> Result<&'t [u8], Error> {
+    let key = key::message(account, mailbox, uid);
+    Ok(snapshot.get(Table::Prefix, &key)?.unwrap_or_default())
+}
+
+/// Where a mail's octets are.
+pub fn blob(snapshot: &dyn Snapshot, blob: BlobId) -> Result<Option<BlobRow>, Error> {
+    snapshot
+        .get(Table::Blob, &key::blob(blob))?
+        .map(BlobRow::read)
+        .transpose()
+}
+
+/// A mail's digest, as `message::digest` wrote it.
+pub fn digest<'t>(
+    snapshot: &'t (dyn Snapshot + 't),
+    blob: BlobId,
+) -> Result<Option<&'t [u8]>, Error> {
+    snapshot.get(Table::Digest, &key::blob(blob))
+}
+
+/// One row of table change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub modseq: ModSeq,
+    /// Where.
+    pub mailbox: MailboxId,
+    /// Which message; 0 where the mailbox itself changed.
+    pub uid: Uid,
+    /// What. A message that still exists has one row, its newest: one that came and then changed its flags shows
+    /// as [`ChangeKind::Flags`], so it is the UID, at or above the UIDNEXT one knew, that tells a new message.
+    pub kind: ChangeKind,
+}
+
+/// What changed in an account after `after`, ascending by modseq, mailbox and UID; with `mailbox`, there alone.
+/// RFC 7162 §3.2.5.
+pub fn changes_since(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    after: ModSeq,
+    mailbox: Option<MailboxId>,
+    mut visit: impl FnMut(Change) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let Some(first) = after.0.checked_add(1) else {
+        return Ok(());
+    };
+    let from = key::change(account, ModSeq(first), MailboxId(0), Uid(0));
+    scan(
+        snapshot,
+        Table::Change,
+        &key::account(account),
+        &from,
+        |key, value| {
+            let place = MailboxId(key::u32_at(Table::Change, key, 12)?);
+            if mailbox.is_some_and(|wanted| wanted != place) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            Ok(visit(Change {
+                modseq: ModSeq(key::u64_at(Table::Change, key, 4)?),
+                mailbox: place,
+                uid: Uid(key::u32_at(Table::Change, key, 16)?),
+                kind: kind(value)?,
+            }))
+        },
+    )
+}
+
+/// How far a log has been applied; the default where nothing of it ever was.
+pub fn applied(snapshot: &dyn Snapshot, log: u16) -> Result<Position, Error> {
+    match snapshot.get(Table::Applied, &key::log(log))? {
+        Some(value) => Position::read(value),
+        None => Ok(Position::default()),
+    }
+}
+
+/// A setting that is a number; 0 where it was never put.
+pub fn number(snapshot: &dyn Snapshot, setting: &str) -> Result<u32, Error> {
+    match snapshot.get(Table::Setting, setting.as_bytes())? {
+        None => Ok(0),
+        Some(value) => match <[u8; 4]>::try_from(value) {
+            Ok(octets) => Ok(u32::from_le_bytes(octets)),
+            Err(_) => Err(Error::Damaged(format!(
+                "setting {setting} is not four octets"
+            ))),
+        },
+    }
+}
+
+/// A scan whose visitor may fail: the first failure ends it.
+fn scan(
+    snapshot: &dyn Snapshot,
+    table: Table,
+    within: &[u8],
+    from: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let mut failed = None;
+    snapshot.scan(
+        table,
+        within,
+        from,
+        &mut |key, value| match visit(key, value) {
+            Ok(flow) => flow,
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// The value of a row of table mailbox_name.
+pub(crate) fn named(value: &[u8]) -> Result<Option<MailboxId>, Error> {
+    match value.len() {
+        0 => Ok(None),
+        4 => Ok(Some(MailboxId(u32::from_le_bytes([
+            value[0], value[1], value[2], value[3],
+        ])))),
+        _ => Err(Error::Damaged(
+            "table mailbox_name: row is not four octets".into(),
+        )),
+    }
+}
+
+fn kind(value: &[u8]) -> Result<ChangeKind, Error> {
+    match value {
+        [1] => Ok(ChangeKind::Added),
+        [2] => Ok(ChangeKind::Flags),
+        [3] => Ok(ChangeKind::Vanished),
+        [4] => Ok(ChangeKind::Mailbox),
+        _ => Err(Error::Damaged("table change: no such kind".into())),
+    }
+}
+
+fn utf8(table: Table, octets: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(octets)
+        .map_err(|_| Error::Damaged(format!("table {}: a key is not UTF-8", table.name())))
+}
+
+#[cold]
+fn nameless(account: AccountId, mailbox: MailboxId) -> Error {
+    Error::Damaged(format!(
+        "account {account}: a name leads to mailbox {mailbox}, which is not there"
+    ))
+}
