@@ -1,0 +1,252 @@
+//! The writes and look-ups of the command line: accounts and aliases by their addresses.
+//!
+//! In:  names as an operator types them. Out: [`Write`] values for the store, or rows to print. A password comes
+//! as its hash ([`crate::secret::hash`]), never in clear.
+
+use crate::directory::account;
+use crate::domains::Domains;
+use ringpost_api::row::{AddressRow, AddressTarget};
+use ringpost_api::write::AliasTarget;
+use ringpost_api::{Error, Snapshot, Write, read};
+use ringpost_types::{AccountId, Address, address::AddressError};
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// Why a change cannot be asked of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not an address.
+    Address(String, AddressError),
+    /// The address is of a domain that the configuration does not have.
+    NotLocal(String),
+    /// An account or alias has that address already.
+    Taken(String),
+    /// No account of that name.
+    NoAccount(String),
+    /// No alias of that name.
+    NoAlias(String),
+    /// The target is neither an account nor an alias here.
+    NoTarget(String),
+    /// The primary address of an account is not an alias.
+    IsAccount(String),
+    /// The alias would lead back to itself.
+    Circle(String),
+    /// The store did not answer.
+    Store(Error),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Address(text, why) => write!(f, "{text:?} is not an address: {why}"),
+            Refusal::NotLocal(name) => write!(
+                f,
+                "{name} is not of a local domain; add its domain to the configuration as [[domain]]"
+            ),
+            Refusal::Taken(name) => write!(f, "{name} exists already"),
+            Refusal::NoAccount(name) => write!(f, "there is no account {name}"),
+            Refusal::NoAlias(name) => write!(f, "there is no alias {name}"),
+            Refusal::NoTarget(name) => write!(f, "{name} is neither an account nor an alias here"),
+            Refusal::IsAccount(name) => {
+                write!(f, "{name} is the address of an account, not an alias")
+            }
+            Refusal::Circle(name) => write!(f, "{name} would lead back to itself"),
+            Refusal::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+/// One account, for a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number.
+    pub id: AccountId,
+    /// Its primary address.
+    pub name: String,
+    /// Mailboxes now.
+    pub mailboxes: u32,
+    /// Octets of its messages.
+    pub octets: u64,
+    /// Whether login is refused.
+    pub disabled: bool,
+}
+
+/// One alias, for a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The key of its address.
+    pub name: String,
+    /// Addresses it leads to.
+    pub targets: Vec<String>,
+}
+
+/// A new account.
+pub fn create(
+    snapshot: &dyn Snapshot,
+    domains: &Domains,
+    name: &str,
+    secret: String,
+) -> Result<Write, Refusal> {
+    let address = local(domains, name)?;
+    if read::address(snapshot, &address.key())?.is_some() {
+        return Err(Refusal::Taken(address.to_string()));
+    }
+    Ok(Write::AccountCreate {
+        name: address.to_string(),
+        secret,
+    })
+}
+
+/// Another password for an account.
+pub fn change_secret(
+    snapshot: &dyn Snapshot,
+    name: &str,
+    secret: String,
+) -> Result<Write, Refusal> {
+    let account = find(snapshot, name)?;
+    Ok(Write::AccountSecret { account, secret })
+}
+
+/// Away with an account and its mail.
+pub fn remove(snapshot: &dyn Snapshot, name: &str) -> Result<Write, Refusal> {
+    let account = find(snapshot, name)?;
+    Ok(Write::AccountRemove { account })
+}
+
+/// Every account, in the order in which they were made.
+pub fn list(snapshot: &dyn Snapshot) -> Result<Vec<Listed>, Refusal> {
+    let mut accounts = Vec::new();
+    read::accounts(snapshot, |id, row| {
+        accounts.push(Listed {
+            id,
+            name: row.name.to_owned(),
+            mailboxes: row.mailboxes,
+            octets: row.octets,
+            disabled: row.disabled,
+        });
+        ControlFlow::Continue(())
+    })?;
+    Ok(accounts)
+}
+
+/// An alias that leads to `targets`, in place of what it led to. Targets are local: accounts or aliases.
+pub fn put_alias(
+    snapshot: &dyn Snapshot,
+    domains: &Domains,
+    name: &str,
+    targets: &[String],
+) -> Result<Write, Refusal> {
+    let alias = local(domains, name)?;
+    let key = alias.key();
+    if account(snapshot, &key)?.is_some() {
+        return Err(Refusal::IsAccount(alias.to_string()));
+    }
+    let mut leads = Vec::with_capacity(targets.len());
+    for target in targets {
+        let address = local(domains, target)?;
+        let known = read::address(snapshot, &address.key())?;
+        if known.is_none() {
+            return Err(Refusal::NoTarget(address.to_string()));
+        }
+        if reaches(snapshot, &address.key(), &key)? {
+            return Err(Refusal::Circle(alias.to_string()));
+        }
+        leads.push(match account(snapshot, target)? {
+            Some(account) => AliasTarget::Account(account.id),
+            None => AliasTarget::Address(address.key()),
+        });
+    }
+    Ok(Write::AliasPut {
+        address: key,
+        targets: leads,
+    })
+}
+
+/// Away with an alias.
+pub fn remove_alias(snapshot: &dyn Snapshot, name: &str) -> Result<Write, Refusal> {
+    let key = parse(name)?.key();
+    if account(snapshot, &key)?.is_some() {
+        return Err(Refusal::IsAccount(name.to_owned()));
+    }
+    match read::address(snapshot, &key)? {
+        Some(_) => Ok(Write::AliasRemove { address: key }),
+        None => Err(Refusal::NoAlias(name.to_owned())),
+    }
+}
+
+/// Every alias, by address; the primary addresses of accounts are none.
+pub fn list_aliases(snapshot: &dyn Snapshot) -> Result<Vec<Alias>, Refusal> {
+    let mut rows: Vec<(String, Vec<AliasTarget>)> = Vec::new();
+    read::addresses(snapshot, |name, row| {
+        let targets = row.targets().map(|target| match target {
+            AddressTarget::Account(id) => AliasTarget::Account(id),
+            AddressTarget::Address(text) => AliasTarget::Address(text.to_owned()),
+        });
+        rows.push((name.to_owned(), targets.collect()));
+        ControlFlow::Continue(())
+    })?;
+    let mut aliases = Vec::new();
+    for (name, leads) in rows {
+        if account(snapshot, &name)?.is_some() {
+            continue;
+        }
+        let mut targets = Vec::with_capacity(leads.len());
+        for target in leads {
+            targets.extend(match target {
+                AliasTarget::Address(text) => Some(text),
+                AliasTarget::Account(id) => read::account(snapshot, id)?.map(|r| r.name.to_owned()),
+            });
+        }
+        aliases.push(Alias { name, targets });
+    }
+    Ok(aliases)
+}
+
+fn parse(name: &str) -> Result<Address, Refusal> {
+    Address::parse(name).map_err(|why| Refusal::Address(name.to_owned(), why))
+}
+
+fn local(domains: &Domains, name: &str) -> Result<Address, Refusal> {
+    let address = parse(name)?;
+    match domains.is_local(address.domain()) {
+        true => Ok(address),
+        false => Err(Refusal::NotLocal(address.to_string())),
+    }
+}
+
+fn find(snapshot: &dyn Snapshot, name: &str) -> Result<AccountId, Refusal> {
+    parse(name)?;
+    match account(snapshot, name)? {
+        Some(account) => Ok(account.id),
+        None => Err(Refusal::NoAccount(name.to_owned())),
+    }
+}
+
+/// Whether following `from` comes by `to`.
+fn reaches(snapshot: &dyn Snapshot, from: &str, to: &str) -> Result<bool, Error> {
+    let mut seen = vec![from.to_owned()];
+    let mut at = 0;
+    while at < seen.len() && at < crate::directory::ADDRESSES_MAX {
+        if seen[at] == to {
+            return Ok(true);
+        }
+        let row = read::address(snapshot, &seen[at])?;
+        for target in row.iter().flat_map(AddressRow::targets) {
+            if let AddressTarget::Address(next) = target
+                && !seen.iter().any(|known| known == next)
+            {
+                seen.push(next.to_owned());
+            }
+        }
+        at += 1;
+    }
+    Ok(false)
+}
