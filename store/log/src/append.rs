@@ -1,0 +1,524 @@
+//! Appending to a shard's log, many records with one write and one sync: group commit.
+//!
+//! In:  records, from any task of the shard, through [`Log::append`].
+//! Out: [`Durable`] to each of them once it is on disk; a [`Deliver`] for each to the index, in record order, before
+//!      the appender is woken.
+//!
+//! ```text
+//!              append            driver turns        write + fdatasync done
+//!  (record) ----------> pending ---------------> in flight ---------------> durable
+//!                          ^                         | failed: rewound
+//!                          '--- next appends         '-----------> refused (LogError)
+//! ```
+//! While one batch is in flight the next one gathers; a batch goes out as soon as the one before is done, so a lone
+//! record waits for nobody and under load the batch is as large as a sync is long.
+//!
+//! Invariants:
+//! - what is answered is durable; what is refused is not in the log: a failed batch is cut off again.
+//! - delivers reach the index in the order of their sequence numbers.
+//! - a small record is copied once, into the batch; a large one not at all.
+
+use crate::error::LogError;
+use crate::file::{Files, Mode, SegmentFile};
+use crate::record::{self, ALIGN, HEADER_OCTETS, Header, Record};
+use crate::segment::{self, HEAD_OCTETS, Head};
+use ringpost_api::ReplyTo;
+use ringpost_api::write::{Deliver, Position, Target};
+use ringpost_types::BlobId;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::{fs, io, mem};
+
+/// Mails from this length on are written from the buffer they arrived in; below it a copy is cheaper than
+/// a write of their own.
+const OWN_RUN_OCTETS: usize = 128 * 1024;
+
+/// How a log is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Octets of a segment file. One batch larger than this gets a larger segment.
+    pub segment_octets: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            segment_octets: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// A record that is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Durable {
+    /// The mail's name.
+    pub blob: BlobId,
+    /// The segment that holds it.
+    pub segment: u32,
+    /// Where the raw mail begins in it.
+    pub offset: u64,
+    /// Length of the raw mail.
+    pub octets: u64,
+    /// Where the log goes on.
+    pub next: Position,
+}
+
+/// One shard's log. A handle: clones append to the same log.
+#[derive(Clone)]
+pub struct Log {
+    shared: Rc<Shared>,
+}
+
+/// Writes what is appended. The shard spawns [`Driver::run`].
+pub struct Driver<F: Files> {
+    shared: Rc<Shared>,
+    tail: Tail<F>,
+}
+
+struct Shared {
+    log: u16,
+    sequence: Cell<u64>,
+    pending: RefCell<Batch>,
+    /// The driver, when it waits for records.
+    driver: Cell<Option<Waker>>,
+    closing: Cell<bool>,
+    /// Whoever waits for the driver to have ended.
+    closers: RefCell<Vec<Waker>>,
+    ended: Cell<bool>,
+}
+
+/// Records that go out together.
+#[derive(Default)]
+struct Batch {
+    /// The octets, in order.
+    runs: Vec<Vec<u8>>,
+    octets: u64,
+    records: Vec<Waiting>,
+}
+
+struct Waiting {
+    header: Header,
+    /// Where the header's octets are: index into `runs`, offset in that run, offset in the batch.
+    run: usize,
+    at: usize,
+    offset: u64,
+    digest: Vec<u8>,
+    targets: Vec<Target>,
+    reply: Option<ReplyTo>,
+    slot: Rc<Slot>,
+}
+
+/// Where an appender finds its answer.
+#[derive(Default)]
+struct Slot {
+    answer: Cell<Option<Result<Durable, LogError>>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Slot {
+    fn answer(&self, answer: Result<Durable, LogError>) {
+        self.answer.set(Some(answer));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The answer to [`Log::append`], to come. Dropping it does not take the record back.
+pub struct Append {
+    slot: Rc<Slot>,
+}
+
+impl Future for Append {
+    type Output = Result<Durable, LogError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.slot.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                self.slot.waker.set(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Log {
+    /// Opens log `log` below the directory `data`, to go on at `end`, as recovery has found it.
+    pub async fn open<F: Files>(
+        files: F,
+        data: &Path,
+        log: u16,
+        end: Position,
+        options: Options,
+    ) -> Result<(Log, Driver<F>), LogError> {
+        let folder = segment::directory(data, log);
+        if !folder.exists() {
+            fs::create_dir_all(&folder)?;
+            files.open(data, Mode::Directory).await?.sync_data().await?;
+        }
+        let mut tail = Tail {
+            files,
+            data: data.to_owned(),
+            log,
+            options,
+            segment: end.segment,
+            offset: 0,
+            open: None,
+        };
+        if end.offset >= HEAD_OCTETS {
+            tail.resume(end.offset).await?;
+        }
+        let shared = Rc::new(Shared {
+            log,
+            sequence: Cell::new(end.sequence.max(1)),
+            pending: RefCell::default(),
+            driver: Cell::default(),
+            closing: Cell::new(false),
+            closers: RefCell::default(),
+            ended: Cell::new(false),
+        });
+        Ok((
+            Log {
+                shared: Rc::clone(&shared),
+            },
+            Driver { shared, tail },
+        ))
+    }
+
+    /// Hands over a record: its place among the others is fixed by this call, not by the first poll. `reply` goes to the
+    /// index together with the record's [`Deliver`]; it hears nothing when the append itself fails.
+    pub fn append(&self, record: Record, reply: Option<ReplyTo>) -> Append {
+        let slot = Rc::new(Slot::default());
+        let refused = if self.shared.closing.get() {
+            Some(LogError::Closed)
+        } else {
+            self.shared.enqueue(record, reply, &slot).err()
+        };
+        match refused {
+            Some(error) => slot.answer(Err(error)),
+            None => self.shared.wake_driver(),
+        }
+        Append { slot }
+    }
+
+    /// Takes no more records, and returns when all that were taken are answered and the driver has ended.
+    pub async fn close(&self) {
+        self.shared.closing.set(true);
+        self.shared.wake_driver();
+        poll_fn(|context| {
+            if self.shared.ended.get() {
+                return Poll::Ready(());
+            }
+            self.shared
+                .closers
+                .borrow_mut()
+                .push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The log's number.
+    pub fn number(&self) -> u16 {
+        self.shared.log
+    }
+}
+
+impl Shared {
+    fn wake_driver(&self) {
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    fn enqueue(
+        &self,
+        record: Record,
+        reply: Option<ReplyTo>,
+        slot: &Rc<Slot>,
+    ) -> Result<(), LogError> {
+        let Record {
+            targets,
+            digest,
+            octets,
+        } = record;
+        // A message row counts prefix and mail in 32 bits.
+        if octets.len() as u64 + u64::from(u16::MAX) > u64::from(u32::MAX) {
+            return Err(LogError::TooLarge);
+        }
+        let digest_octets = u32::try_from(digest.len()).map_err(|_| LogError::TooLarge)?;
+        let batch = &mut *self.pending.borrow_mut();
+        if batch.runs.is_empty() {
+            batch.runs.push(Vec::new());
+        }
+        let run = batch.runs.len() - 1;
+        let out = &mut batch.runs[run];
+        let (before, at) = (batch.octets, out.len());
+        out.extend_from_slice(&[0; HEADER_OCTETS]);
+        let meta = out.len();
+        if record::encode_targets(&targets, out).is_none() {
+            out.truncate(at);
+            return Err(LogError::TooLarge);
+        }
+        let decisions_octets = u32::try_from(out.len() - meta).map_err(|_| LogError::TooLarge)?;
+        out.extend_from_slice(&digest);
+        let sequence = self.sequence.replace(self.sequence.get() + 1);
+        let header = Header {
+            log: self.log,
+            sequence,
+            decisions_octets,
+            digest_octets,
+            mail_octets: octets.len() as u64,
+            meta_checksum: record::checksum(&out[meta..]),
+            mail_checksum: record::checksum(&octets),
+        };
+        let padding = header.record_octets()
+            - (HEADER_OCTETS as u64 + header.meta_octets() + header.mail_octets);
+        debug_assert!(padding < ALIGN);
+        let padding = &[0; ALIGN as usize][..padding as usize];
+        if octets.len() < OWN_RUN_OCTETS {
+            out.extend_from_slice(&octets);
+            out.extend_from_slice(padding);
+        } else {
+            batch.runs.push(octets);
+            batch.runs.push(padding.to_vec());
+        }
+        batch.octets += header.record_octets();
+        let slot = Rc::clone(slot);
+        batch.records.push(Waiting {
+            header,
+            run,
+            at,
+            offset: before,
+            digest,
+            targets,
+            reply,
+            slot,
+        });
+        Ok(())
+    }
+
+    /// The records that have gathered; `None` when the log is closing and there are none.
+    async fn gather(&self) -> Option<Batch> {
+        let mut turned = false;
+        poll_fn(|context| {
+            if self.pending.borrow().records.is_empty() {
+                if self.closing.get() {
+                    return Poll::Ready(None);
+                }
+                self.driver.set(Some(context.waker().clone()));
+                turned = false;
+                return Poll::Pending;
+            }
+            // One turn of the loop for the other tasks that are ready: their records go along.
+            if !mem::replace(&mut turned, true) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(self.pending.take()))
+        })
+        .await
+    }
+}
+
+impl<F: Files> Driver<F> {
+    /// Writes batch after batch until the log is closed and empty. `submit` is handed each durable record in order;
+    /// it should pass it to `Store::submit`.
+    pub async fn run(mut self, mut submit: impl FnMut(Deliver, Option<ReplyTo>)) {
+        while let Some(batch) = self.shared.gather().await {
+            let Batch {
+                runs,
+                octets,
+                records,
+            } = batch;
+            let written = self.tail.write(runs, octets, &records).await;
+            let Ok(begin) = written.inspect_err(|&error| refuse(&records, error)) else {
+                continue;
+            };
+            for waiting in records {
+                let Waiting {
+                    header,
+                    offset,
+                    digest,
+                    targets,
+                    reply,
+                    slot,
+                    ..
+                } = waiting;
+                let deliver = header.deliver(self.tail.segment, begin + offset, digest, targets);
+                let durable = Durable {
+                    blob: deliver.blob,
+                    segment: deliver.segment,
+                    offset: deliver.offset,
+                    octets: deliver.octets,
+                    next: deliver.next,
+                };
+                submit(deliver, reply);
+                slot.answer(Ok(durable));
+            }
+        }
+    }
+}
+
+fn refuse(records: &[Waiting], error: LogError) {
+    for waiting in records {
+        waiting.slot.answer(Err(error));
+    }
+}
+
+impl<F: Files> Drop for Driver<F> {
+    /// Whoever still waits is told, also when the driver is dropped before its end.
+    fn drop(&mut self) {
+        self.shared.closing.set(true);
+        self.shared.ended.set(true);
+        refuse(&self.shared.pending.take().records, LogError::Closed);
+        for closer in self.shared.closers.take() {
+            closer.wake();
+        }
+    }
+}
+
+/// The end of the log on disk.
+struct Tail<F: Files> {
+    files: F,
+    data: PathBuf,
+    log: u16,
+    options: Options,
+    /// The segment that is written to, or, while none is open, the first number that may be used.
+    segment: u32,
+    /// Where the next record goes.
+    offset: u64,
+    open: Option<OpenSegment<F::File>>,
+}
+
+struct OpenSegment<S> {
+    file: S,
+    salt: u64,
+}
+
+impl<F: Files> Tail<F> {
+    /// Opens the segment recovery ended in. One that cannot be gone on with is left alone, and the next is begun.
+    async fn resume(&mut self, offset: u64) -> Result<(), LogError> {
+        let path = segment::path(&self.data, self.log, self.segment);
+        let file = self.files.open(&path, Mode::Write).await?;
+        let (read, octets) = file.read_at(Vec::new(), 0, HEAD_OCTETS as usize).await;
+        read?;
+        match Head::read(&octets) {
+            Ok(head) if (head.log, head.segment) == (self.log, self.segment) => {
+                // Space that cannot be reserved now may be there when it is written to.
+                let _ = file.allocate(self.options.segment_octets.max(offset)).await;
+                self.offset = offset;
+                self.open = Some(OpenSegment {
+                    file,
+                    salt: head.salt,
+                });
+            }
+            _ => self.segment += 1,
+        }
+        Ok(())
+    }
+
+    /// Writes a batch and makes it durable; where in the segment it begins. On failure it is not in the log.
+    async fn write(
+        &mut self,
+        mut runs: Vec<Vec<u8>>,
+        octets: u64,
+        records: &[Waiting],
+    ) -> Result<u64, LogError> {
+        self.make_room(octets, records[0].header.sequence).await?;
+        let open = self.open.as_ref().ok_or(LogError::Closed)?;
+        for waiting in records {
+            let header = waiting.header.encode(open.salt);
+            runs[waiting.run][waiting.at..waiting.at + HEADER_OCTETS].copy_from_slice(&header);
+        }
+        let begin = self.offset;
+        let written = write_runs(&open.file, runs, begin).await;
+        if let Err(error) = written {
+            // After a failed sync the kernel may hold pages for clean that are not on disk: cut all of them off.
+            let _ = open.file.truncate(begin).await;
+            let _ = open.file.allocate(self.options.segment_octets).await;
+            return Err(error.into());
+        }
+        self.offset += octets;
+        Ok(begin)
+    }
+
+    /// Sees to it that a segment is open that has room for `octets`, or has no record yet.
+    async fn make_room(&mut self, octets: u64, sequence: u64) -> Result<(), LogError> {
+        match &self.open {
+            Some(_) if self.offset + octets <= self.options.segment_octets => return Ok(()),
+            Some(_) if self.offset == HEAD_OCTETS => return Ok(()),
+            _ => {}
+        }
+        let mut number = if self.open.is_some() {
+            self.segment + 1
+        } else {
+            self.segment.max(1)
+        };
+        let (file, path) = loop {
+            let path = segment::path(&self.data, self.log, number);
+            match self.files.open(&path, Mode::Create).await {
+                // What is there was left alone by recovery: go past it.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                opened => break (opened?, path),
+            }
+        };
+        let head = Head::new(self.log, number, sequence);
+        if let Err(error) = self.begin(&file, &head, octets).await {
+            let _ = fs::remove_file(&path);
+            return Err(error.into());
+        }
+        if let Some(old) = self.open.take() {
+            // Gives back what was reserved and not used; the records in it are durable already.
+            let _ = old.file.truncate(self.offset).await;
+        }
+        self.segment = number;
+        self.offset = HEAD_OCTETS;
+        self.open = Some(OpenSegment {
+            file,
+            salt: head.salt,
+        });
+        Ok(())
+    }
+
+    /// Reserves a new segment, whole or, when the disk is nearly full, as much as is needed now, and makes its head
+    /// and its name durable.
+    async fn begin(&self, file: &F::File, head: &Head, octets: u64) -> io::Result<()> {
+        let needed = HEAD_OCTETS + octets;
+        if file
+            .allocate(self.options.segment_octets.max(needed))
+            .await
+            .is_err()
+        {
+            file.allocate(needed).await?;
+        }
+        file.write_durable(head.encode(), 0).await.0?;
+        let folder = segment::directory(&self.data, self.log);
+        self.files
+            .open(&folder, Mode::Directory)
+            .await?
+            .sync_data()
+            .await
+    }
+}
+
+/// Writes `runs` one behind the other from `offset` on, and syncs with the last of them.
+async fn write_runs<S: SegmentFile>(
+    file: &S,
+    mut runs: Vec<Vec<u8>>,
+    mut offset: u64,
+) -> io::Result<()> {
+    runs.retain(|run| !run.is_empty());
+    let last = runs.pop().unwrap_or_default();
+    for run in runs {
+        let octets = run.len() as u64;
+        file.write_at(run, offset).await.0?;
+        offset += octets;
+    }
+    file.write_durable(last, offset).await.0
+}

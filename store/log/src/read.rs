@@ -1,0 +1,113 @@
+//! Reading mails out of segments, of any shard's log, in bounded pieces.
+//!
+//! In:  a blob row and a range of the mail's octets.
+//! Out: the octets, in the caller's buffer.
+//!
+//! Invariant: one piece is at most [`PIECE_OCTETS`]; at most [`FILES_MAX`] files stay open.
+
+use crate::error::LogError;
+use crate::file::{Files, Mode, SegmentFile};
+use crate::{record, segment};
+use ringpost_api::table::BlobRow;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Octets read at once.
+pub const PIECE_OCTETS: usize = 64 * 1024;
+/// Segment files kept open by one reader; the least recently used is closed.
+pub const FILES_MAX: usize = 64;
+
+/// Reads mails. One for each shard.
+pub struct Reader<F: Files> {
+    files: F,
+    data: PathBuf,
+    /// Open segments, the most recently used last.
+    open: RefCell<Vec<Cached<F::File>>>,
+}
+
+struct Cached<S> {
+    log: u16,
+    segment: u32,
+    file: Rc<S>,
+}
+
+impl<F: Files> Reader<F> {
+    /// A reader of all logs below the directory `data`.
+    pub fn new(files: F, data: &Path) -> Self {
+        Reader {
+            files,
+            data: data.to_owned(),
+            open: RefCell::default(),
+        }
+    }
+
+    /// Reads octets `range` of a mail into `buffer`, in place of what is in it. `range` is cut to the mail and
+    /// to [`PIECE_OCTETS`]: the length of what comes back tells how far it went; empty means behind the end.
+    pub async fn read(
+        &self,
+        blob: &BlobRow,
+        range: Range<u64>,
+        mut buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, LogError> {
+        let end = range.end.min(blob.octets);
+        let limit = end.saturating_sub(range.start).min(PIECE_OCTETS as u64) as usize;
+        if limit == 0 {
+            buffer.clear();
+            return Ok(buffer);
+        }
+        let file = self.file(blob.log, blob.segment).await?;
+        let (read, octets) = file.read_at(buffer, blob.offset + range.start, limit).await;
+        read?;
+        if octets.len() == limit {
+            Ok(octets)
+        } else {
+            Err(LogError::Damaged)
+        }
+    }
+
+    /// Reads a whole mail and verifies its checksum. The caller has seen to it that it may be that large.
+    pub async fn whole(&self, blob: &BlobRow) -> Result<Vec<u8>, LogError> {
+        let mut mail = Vec::with_capacity(blob.octets as usize);
+        let mut piece = Vec::new();
+        while (mail.len() as u64) < blob.octets {
+            piece = self
+                .read(blob, mail.len() as u64..blob.octets, piece)
+                .await?;
+            mail.extend_from_slice(&piece);
+        }
+        if record::checksum(&mail) == blob.checksum {
+            Ok(mail)
+        } else {
+            Err(LogError::Damaged)
+        }
+    }
+
+    async fn file(&self, log: u16, segment: u32) -> Result<Rc<F::File>, LogError> {
+        if let Some(file) = self.cached(log, segment) {
+            return Ok(file);
+        }
+        let path = segment::path(&self.data, log, segment);
+        let file = Rc::new(self.files.open(&path, Mode::Read).await?);
+        let mut open = self.open.borrow_mut();
+        if open.len() == FILES_MAX {
+            open.remove(0);
+        }
+        open.push(Cached {
+            log,
+            segment,
+            file: Rc::clone(&file),
+        });
+        Ok(file)
+    }
+
+    fn cached(&self, log: u16, segment: u32) -> Option<Rc<F::File>> {
+        let mut open = self.open.borrow_mut();
+        let at = open
+            .iter()
+            .rposition(|c| (c.log, c.segment) == (log, segment))?;
+        open[at..].rotate_left(1);
+        open.last().map(|cached| Rc::clone(&cached.file))
+    }
+}

@@ -1,0 +1,2 @@
+//! Recovery.
+pub struct Recovery;
