@@ -1,1 +1,4 @@
-//! Whole-server tests.
+//! Whole-server tests: what they share.
+#![forbid(unsafe_code)]
+
+pub mod server;
