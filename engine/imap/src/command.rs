@@ -26,10 +26,7 @@ pub enum Command<'c> {
         initial: Option<&'c [u8]>,
     },
     /// RFC 3501 §6.2.3.
-    Login {
-        user: &'c [u8],
-        password: &'c [u8],
-    },
+    Login { user: &'c [u8], password: &'c [u8] },
     /// Names of extensions, as written. RFC 5161 §3.1.
     Enable(&'c [&'c str]),
     /// RFC 3501 §6.3.1.

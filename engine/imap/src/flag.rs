@@ -34,6 +34,8 @@ pub struct Flags<'c> {
 
 /// The bit of a system flag's name, with its backslash, case-blind.
 pub fn system(name: &str) -> Option<u32> {
-    let named = TABLE.iter().find(|(_, known)| known.eq_ignore_ascii_case(name));
+    let named = TABLE
+        .iter()
+        .find(|(_, known)| known.eq_ignore_ascii_case(name));
     named.map(|(bit, _)| *bit)
 }
