@@ -1,1 +1,47 @@
-//! SMTP and LMTP grammar and state machines; no socket.
+//! SMTP and LMTP, the server's side: grammar and state machine. No socket, no clock, no allocation per command line.
+//!
+//! Reading order: [`session`] (the state machine; its head has the table of states), [`command`] (one line, in
+//! place), [`path`] and [`parameter`] (what MAIL and RCPT carry), [`extension`] (what EHLO offers), [`dot`] and
+//! [`chunk`] (the two ways a body comes), [`line`] (cutting lines), [`auth`] (SASL PLAIN), [`reply`] (every reply),
+//! [`protocol`] (the word behind `with` in Received).
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod chunk;
+pub mod command;
+pub mod dot;
+pub mod extension;
+pub mod line;
+pub mod parameter;
+pub mod path;
+pub mod protocol;
+pub mod reply;
+pub mod session;
+
+pub use auth::Credentials;
+pub use command::Command;
+pub use session::{Action, Mail, Options, Recipient, Session};
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes mail for local domains from anyone. RFC 5321.
+    Mx,
+    /// Takes mail from authenticated users. RFC 6409.
+    Submission,
+    /// Takes mail from a neighbour on the same host, one answer for each recipient. RFC 2033.
+    Lmtp,
+}
+
+/// How a session stands with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// There is none to be had.
+    Absent,
+    /// STARTTLS is offered. RFC 3207.
+    Offered,
+    /// STARTTLS is offered, and asked for before anything else. RFC 3207 §4.
+    Required,
+    /// The octets come through TLS, by STARTTLS or from the first octet on. RFC 8314 §3.3.
+    Active,
+}

@@ -1,0 +1,247 @@
+//! One command line, read in place. RFC 5321 §4.1.1, and the extensions' own verbs.
+//!
+//! In:  a line without its CRLF.
+//! Out: a [`Command`] that borrows from it, or a [`BadCommand`]. Whether the command fits the state is the session's affair.
+//!
+//! Invariant: a line with NUL, CR, LF or another control octet is no command, whatever it begins with.
+
+use crate::parameter::number;
+use crate::path::{self, Path};
+
+/// A command. Arguments are as written; names and paths are not yet checked for meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'c> {
+    /// RFC 5321 §4.1.1.1: the client's name.
+    Helo(&'c str),
+    /// RFC 5321 §4.1.1.1: the client's name.
+    Ehlo(&'c str),
+    /// RFC 2033 §4.1: the client's name.
+    Lhlo(&'c str),
+    /// RFC 5321 §4.1.1.2: reverse-path, and its parameters still in one piece.
+    Mail(Path<'c>, &'c [u8]),
+    /// RFC 5321 §4.1.1.3: forward-path, and its parameters still in one piece.
+    Rcpt(Path<'c>, &'c [u8]),
+    /// RFC 5321 §4.1.1.4.
+    Data,
+    /// RFC 3030 §2: octets that follow, and whether they are the last.
+    Bdat { octets: u64, last: bool },
+    /// RFC 5321 §4.1.1.5.
+    Rset,
+    /// RFC 5321 §4.1.1.9.
+    Noop,
+    /// RFC 5321 §4.1.1.10.
+    Quit,
+    /// RFC 5321 §4.1.1.6.
+    Vrfy,
+    /// RFC 5321 §4.1.1.7.
+    Expn,
+    /// RFC 5321 §4.1.1.8.
+    Help,
+    /// RFC 3207 §4.
+    StartTls,
+    /// RFC 4954 §4: mechanism, and the initial response in base64 if there is one.
+    Auth {
+        mechanism: &'c str,
+        initial: Option<&'c str>,
+    },
+}
+
+/// Why a line is not a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadCommand {
+    /// No such verb: 500 5.5.1.
+    Unknown,
+    /// A control octet, or octets that are not UTF-8 where text must be: 500 5.5.2.
+    Octets,
+    /// An argument is missing, malformed, or given where none may be: 501 5.5.4.
+    Argument,
+    /// MAIL without a readable path: 501 5.1.7.
+    ReversePath,
+    /// RCPT without a readable path: 501 5.1.3.
+    ForwardPath,
+}
+
+/// Reads one line.
+pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
+    if line
+        .iter()
+        .any(|octet| octet.is_ascii_control() && *octet != b'\t')
+    {
+        return Err(BadCommand::Octets);
+    }
+    // Trailing white space is tolerated. RFC 5321 §4.1.1.
+    let line = line.trim_ascii_end();
+    let (verb, rest) = match memchr::memchr(b' ', line) {
+        Some(at) => (&line[..at], line[at + 1..].trim_ascii_start()),
+        None => (line, &[][..]),
+    };
+    let mut folded = [0; 8];
+    let Some(name) = folded.get_mut(..verb.len()) else {
+        return Err(BadCommand::Unknown);
+    };
+    name.copy_from_slice(verb);
+    name.make_ascii_uppercase();
+    match &*name {
+        b"MAIL" => {
+            let path = after(rest, b"FROM:").ok_or(BadCommand::Argument)?;
+            let (path, rest) = path::parse(path).map_err(|_| BadCommand::ReversePath)?;
+            Ok(Command::Mail(path, rest))
+        }
+        b"RCPT" => {
+            let path = after(rest, b"TO:").ok_or(BadCommand::Argument)?;
+            let (path, rest) = path::parse(path).map_err(|_| BadCommand::ForwardPath)?;
+            Ok(Command::Rcpt(path, rest))
+        }
+        b"DATA" => alone(rest, Command::Data),
+        b"BDAT" => bdat(rest),
+        b"EHLO" => Ok(Command::Ehlo(text(rest)?)),
+        b"HELO" => Ok(Command::Helo(text(rest)?)),
+        b"LHLO" => Ok(Command::Lhlo(text(rest)?)),
+        b"RSET" => alone(rest, Command::Rset),
+        b"QUIT" => alone(rest, Command::Quit),
+        b"NOOP" => Ok(Command::Noop),
+        b"HELP" => Ok(Command::Help),
+        b"VRFY" => text(rest).map(|_| Command::Vrfy),
+        b"EXPN" => text(rest).map(|_| Command::Expn),
+        b"STARTTLS" => alone(rest, Command::StartTls),
+        b"AUTH" => auth(rest),
+        _ => Err(BadCommand::Unknown),
+    }
+}
+
+/// What follows `keyword`, in any case.
+fn after<'c>(text: &'c [u8], keyword: &[u8]) -> Option<&'c [u8]> {
+    let (head, rest) = text.split_at_checked(keyword.len())?;
+    head.eq_ignore_ascii_case(keyword).then_some(rest)
+}
+
+/// A verb that takes no argument.
+fn alone<'c>(rest: &[u8], command: Command<'c>) -> Result<Command<'c>, BadCommand> {
+    if rest.is_empty() {
+        Ok(command)
+    } else {
+        Err(BadCommand::Argument)
+    }
+}
+
+/// A verb that takes one.
+fn text(rest: &[u8]) -> Result<&str, BadCommand> {
+    match std::str::from_utf8(rest) {
+        Ok("") => Err(BadCommand::Argument),
+        Ok(text) => Ok(text),
+        Err(_) => Err(BadCommand::Octets),
+    }
+}
+
+/// `bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CR LF`, `end-marker = "LAST"`. RFC 3030 §2.
+fn bdat(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
+    let mut words = rest
+        .split(|&octet| octet == b' ')
+        .filter(|word| !word.is_empty());
+    let octets = words.next().and_then(number).ok_or(BadCommand::Argument)?;
+    let last = match (words.next(), words.next()) {
+        (None, _) => false,
+        (Some(word), None) if word.eq_ignore_ascii_case(b"LAST") => true,
+        _ => return Err(BadCommand::Argument),
+    };
+    Ok(Command::Bdat { octets, last })
+}
+
+/// `AUTH mechanism [initial-response]`. RFC 4954 §4.
+fn auth(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
+    let rest = text(rest)?;
+    let (mechanism, initial) = match rest.split_once(' ') {
+        Some((mechanism, initial)) => (mechanism, Some(initial.trim_start())),
+        None => (rest, None),
+    };
+    Ok(Command::Auth { mechanism, initial })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BadCommand::*;
+
+    const CASES: &[(&[u8], Result<Command<'static>, BadCommand>)] = &[
+        (b"EHLO mx.example.org", Ok(Command::Ehlo("mx.example.org"))),
+        (b"helo [192.0.2.1] ", Ok(Command::Helo("[192.0.2.1]"))),
+        (b"LHLO  a", Ok(Command::Lhlo("a"))),
+        (b"EHLO", Err(Argument)),
+        (b"EHLO \xff", Err(Octets)),
+        (b"MAIL FROM:<>", Ok(Command::Mail(Path::Null, b""))),
+        (
+            b"mail from: <a@b> SIZE=1",
+            Ok(Command::Mail(Path::Mailbox("a@b"), b"SIZE=1")),
+        ),
+        (b"MAIL TO:<a@b>", Err(Argument)),
+        (b"MAIL", Err(Argument)),
+        (b"MAIL FROM:a@b", Err(ReversePath)),
+        (
+            b"RCPT TO:<postmaster>",
+            Ok(Command::Rcpt(Path::Postmaster, b"")),
+        ),
+        (b"RCPT TO:a", Err(ForwardPath)),
+        (b"DATA", Ok(Command::Data)),
+        (b"DATA x", Err(Argument)),
+        (
+            b"BDAT 0",
+            Ok(Command::Bdat {
+                octets: 0,
+                last: false,
+            }),
+        ),
+        (
+            b"bdat 86 last",
+            Ok(Command::Bdat {
+                octets: 86,
+                last: true,
+            }),
+        ),
+        (b"BDAT", Err(Argument)),
+        (b"BDAT -1", Err(Argument)),
+        (b"BDAT 1 FIRST", Err(Argument)),
+        (b"BDAT 1 LAST x", Err(Argument)),
+        (b"RSET", Ok(Command::Rset)),
+        (b"NOOP what so ever", Ok(Command::Noop)),
+        (b"QUIT \t", Ok(Command::Quit)),
+        (b"VRFY a", Ok(Command::Vrfy)),
+        (b"EXPN", Err(Argument)),
+        (b"HELP", Ok(Command::Help)),
+        (b"STARTTLS", Ok(Command::StartTls)),
+        (b"STARTTLS now", Err(Argument)),
+        (
+            b"AUTH PLAIN",
+            Ok(Command::Auth {
+                mechanism: "PLAIN",
+                initial: None,
+            }),
+        ),
+        (
+            b"AUTH PLAIN =",
+            Ok(Command::Auth {
+                mechanism: "PLAIN",
+                initial: Some("="),
+            }),
+        ),
+        (b"AUTH", Err(Argument)),
+        (b"", Err(Unknown)),
+        (b"MAI", Err(Unknown)),
+        (b"MAILFROM:<a@b>", Err(Unknown)),
+        (b"NO\0OP", Err(Octets)),
+        (b"NOOP\nQUIT", Err(Octets)),
+        (b"NOOP\rQUIT", Err(Octets)),
+        (b"\xff\xff\xff\xff", Err(Unknown)),
+    ];
+
+    #[test]
+    fn cases() {
+        for (line, expected) in CASES {
+            assert_eq!(
+                &parse(line),
+                expected,
+                "{:?}",
+                line.escape_ascii().to_string()
+            );
+        }
+    }
+}

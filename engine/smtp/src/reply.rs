@@ -1,0 +1,144 @@
+//! Every reply the session gives by itself, and those a service gives in the same words. RFC 5321 §4.2, RFC 3463.
+
+use crate::auth::BadResponse;
+use crate::command::BadCommand;
+use crate::parameter::BadParameter;
+use ringpost_types::Reply;
+use ringpost_types::reply::Enhanced;
+
+macro_rules! replies {
+    ($($(#[$doc:meta])* $name:ident = $code:literal ($class:literal, $subject:literal, $detail:literal) $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Reply = Reply::new($code, Enhanced($class, $subject, $detail), $text);)*
+    };
+}
+
+/// DATA may begin. RFC 5321 §4.1.1.4; 3xx carries no enhanced code, RFC 2034 §4.
+pub const START_MAIL_INPUT: Reply = Reply::plain(354, "End with CRLF . CRLF");
+/// An empty challenge of AUTH. RFC 4954 §4.
+pub const CHALLENGE: Reply = Reply::plain(334, "");
+
+replies! {
+    /// RSET.
+    FLUSHED = 250 (2, 0, 0) "Flushed";
+    /// NOOP.
+    NOTHING_DONE = 250 (2, 0, 0) "Ok";
+    /// MAIL.
+    SENDER_OK = 250 (2, 1, 0) "Sender ok";
+    /// RCPT.
+    RECIPIENT_OK = 250 (2, 1, 5) "Recipient ok";
+    /// BDAT, not the last.
+    CHUNK_TAKEN = 250 (2, 0, 0) "Chunk taken";
+    /// QUIT.
+    BYE = 221 (2, 0, 0) "Bye";
+    /// HELP. RFC 5321 §4.1.1.8.
+    HELP = 214 (2, 0, 0) "See RFC 5321";
+    /// VRFY: neither yes nor no. RFC 5321 §7.3.
+    CANNOT_VERIFY = 252 (2, 5, 2) "Cannot verify; send mail and see";
+    /// EXPN. RFC 5321 §7.3.
+    NO_EXPANSION = 502 (5, 5, 1) "EXPN is not for strangers";
+    /// STARTTLS. RFC 3207 §4.
+    READY_FOR_TLS = 220 (2, 0, 0) "Ready to start TLS";
+    /// AUTH. RFC 4954 §6.
+    AUTHENTICATED = 235 (2, 7, 0) "Authenticated";
+
+    /// Nothing for too long. RFC 5321 §4.5.3.2.7, RFC 3463 §3.5.
+    IDLE_TOO_LONG = 421 (4, 4, 2) "Nothing heard for too long";
+    /// The server drains. RFC 5321 §3.8.
+    SHUTTING_DOWN = 421 (4, 3, 2) "Shutting down, come back soon";
+    /// Too many connections.
+    BUSY = 421 (4, 3, 2) "Too many connections, come back later";
+    /// Limit smtp_errors_max.
+    TOO_MANY_ERRORS = 421 (4, 7, 0) "Too many errors";
+    /// Limit smtp_transactions_max.
+    TOO_MANY_TRANSACTIONS = 421 (4, 7, 0) "Too many mails on one connection, open another";
+
+    /// No such verb.
+    UNKNOWN_COMMAND = 500 (5, 5, 1) "Command not recognized";
+    /// NUL, bare CR or LF, other control octets.
+    BAD_OCTETS = 500 (5, 5, 2) "A command is text, ended by CRLF";
+    /// Limit smtp_command_octets_max.
+    LINE_TOO_LONG = 500 (5, 5, 2) "Line too long";
+    /// Limit smtp_auth_octets_max. RFC 4954 §6.
+    AUTH_LINE_TOO_LONG = 500 (5, 5, 6) "Authentication line too long";
+    /// An argument is missing, wrong, or one too many.
+    BAD_ARGUMENT = 501 (5, 5, 4) "Syntax error in arguments";
+    /// HELO, EHLO, LHLO with something that is no name.
+    BAD_HELO_NAME = 501 (5, 5, 4) "That is not a host name or address literal";
+    /// MAIL.
+    BAD_REVERSE_PATH = 501 (5, 1, 7) "Bad sender address syntax";
+    /// RCPT.
+    BAD_FORWARD_PATH = 501 (5, 1, 3) "Bad recipient address syntax";
+    /// A non-ASCII address without SMTPUTF8. RFC 6531 §3.5.
+    NEEDS_SMTPUTF8 = 553 (5, 6, 7) "Non-ASCII address without SMTPUTF8";
+    /// RFC 5321 §4.1.1.11.
+    UNKNOWN_PARAMETER = 555 (5, 5, 4) "Parameter not recognized";
+    /// HELO or EHLO on LMTP, LHLO on SMTP. RFC 2033 §4.1.
+    WRONG_HELLO = 500 (5, 5, 1) "Not the greeting of this protocol";
+    /// A verb that this listener does not have.
+    NOT_OFFERED = 502 (5, 5, 1) "Not offered here";
+    /// MAIL before EHLO.
+    HELLO_FIRST = 503 (5, 5, 1) "Say EHLO first";
+    /// MAIL within a transaction. RFC 5321 §4.1.4.
+    NESTED_MAIL = 503 (5, 5, 1) "Sender already given";
+    /// RCPT, DATA or BDAT without MAIL.
+    MAIL_FIRST = 503 (5, 5, 1) "Say MAIL first";
+    /// DATA or BDAT without RCPT.
+    RCPT_FIRST = 503 (5, 5, 1) "Say RCPT first";
+    /// DATA or BDAT after nothing but refused RCPTs. RFC 5321 §3.3.
+    NO_VALID_RECIPIENTS = 554 (5, 5, 1) "No valid recipients";
+    /// RCPT, MAIL or DATA between BDATs. RFC 3030 §2.
+    BDAT_UNDERWAY = 503 (5, 5, 1) "BDAT is under way";
+    /// STARTTLS inside TLS.
+    TLS_ACTIVE = 503 (5, 5, 1) "TLS is active";
+    /// Anything before STARTTLS where it is required. RFC 3207 §4.
+    TLS_FIRST = 530 (5, 7, 0) "Say STARTTLS first";
+    /// MAIL before AUTH on submission. RFC 6409 §4.3, RFC 4954 §6.
+    AUTH_FIRST = 530 (5, 7, 0) "Authentication required";
+    /// AUTH in clear where no STARTTLS is to be had. RFC 4954 §6.
+    ENCRYPTION_REQUIRED = 538 (5, 7, 11) "Passwords are taken inside TLS only";
+    /// AUTH within a transaction, or again. RFC 4954 §4.
+    AUTH_OUT_OF_PLACE = 503 (5, 5, 1) "AUTH is not possible now";
+    /// RFC 4954 §4.
+    UNKNOWN_MECHANISM = 504 (5, 5, 4) "Mechanism not offered";
+    /// `*`. RFC 4954 §4.
+    AUTH_CANCELLED = 501 (5, 7, 0) "Authentication cancelled";
+    /// Not base64, not a PLAIN message. RFC 4954 §4.
+    BAD_AUTH_RESPONSE = 501 (5, 5, 2) "Cannot read that response";
+    /// RFC 4954 §6.
+    AUTH_FAILED = 535 (5, 7, 8) "Authentication credentials invalid";
+    /// RFC 4954 §6.
+    AUTH_LATER = 454 (4, 7, 0) "Cannot check passwords just now";
+    /// Limit smtp_recipients_max. RFC 5321 §4.5.3.1.10.
+    TOO_MANY_RECIPIENTS = 452 (4, 5, 3) "Too many recipients";
+    /// Limit message_octets_max. RFC 1870 §6.
+    TOO_LARGE = 552 (5, 3, 4) "Message too large";
+    /// Bare CR or LF in a mail. RFC 5321 §2.3.8; the detail 11 is what large hosts answer with, senders know it.
+    BARE_LINE_END = 550 (5, 6, 11) "Bare CR or LF in the message";
+}
+
+/// What a line that is no command is answered.
+pub fn of_command(error: BadCommand) -> Reply {
+    match error {
+        BadCommand::Unknown => UNKNOWN_COMMAND,
+        BadCommand::Octets => BAD_OCTETS,
+        BadCommand::Argument => BAD_ARGUMENT,
+        BadCommand::ReversePath => BAD_REVERSE_PATH,
+        BadCommand::ForwardPath => BAD_FORWARD_PATH,
+    }
+}
+
+/// What bad parameters are answered.
+pub fn of_parameter(error: BadParameter) -> Reply {
+    match error {
+        BadParameter::Syntax => BAD_ARGUMENT,
+        BadParameter::Unknown => UNKNOWN_PARAMETER,
+    }
+}
+
+/// What a bad SASL response is answered.
+pub fn of_response(error: BadResponse) -> Reply {
+    match error {
+        BadResponse::Syntax => BAD_AUTH_RESPONSE,
+        BadResponse::Proxy => AUTH_FAILED,
+    }
+}

@@ -1,0 +1,155 @@
+//! The body of a mail, by DATA or by BDAT: runs out, its size and its line ends watched. RFC 5321 §4.1.1.4, RFC 3030.
+
+use super::{Action, Chunk, Phase, Question, Session, Transaction};
+use crate::command::Command;
+use crate::dot::{Step, Undot};
+use crate::{Role, reply};
+use ringpost_types::Reply;
+
+impl Session {
+    /// Refuses a command; if it announced a chunk, that is swallowed first.
+    pub(super) fn refuse<'i>(&mut self, command: Command<'_>, refusal: Reply) -> Action<'i> {
+        match command {
+            Command::Bdat { octets, last } => self.swallow(
+                Chunk {
+                    octets_left: octets,
+                    last,
+                },
+                refusal,
+            ),
+            _ => self.say(refusal),
+        }
+    }
+
+    /// RFC 3030 §2: `BDAT` brings its octets with it, wanted or not. `More` here: they stand behind the command.
+    pub(super) fn bdat<'i>(&mut self, chunk: Chunk) -> Action<'i> {
+        if let Some(refusal) = self.refusal_of_body() {
+            return self.swallow(chunk, refusal);
+        }
+        let first = !self.transaction.chunking;
+        self.transaction.chunking = true;
+        let octets = self.transaction.octets.saturating_add(chunk.octets_left);
+        if octets > self.options.limits.message_octets_max {
+            self.swallow(chunk, reply::TOO_LARGE);
+            return Action::Abandon;
+        }
+        if first {
+            let announced = chunk.last.then_some(chunk.octets_left);
+            let size = announced.or(self.transaction.size);
+            return self.ask(Question::Chunk(chunk), Action::Begin { size });
+        }
+        self.phase = Phase::Chunk(chunk);
+        Action::More
+    }
+
+    /// Takes a chunk's octets for nothing; the refusal comes at their end.
+    fn swallow<'i>(&mut self, chunk: Chunk, refusal: Reply) -> Action<'i> {
+        self.transaction.refusal = Some(refusal);
+        self.phase = Phase::Chunk(chunk);
+        Action::More
+    }
+
+    /// Octets of a chunk.
+    pub(super) fn chunk<'i>(&mut self, mut chunk: Chunk, input: &'i [u8]) -> (usize, Action<'i>) {
+        let used = input
+            .len()
+            .min(usize::try_from(chunk.octets_left).unwrap_or(usize::MAX));
+        chunk.octets_left -= used as u64;
+        self.phase = Phase::Chunk(chunk);
+        let run = &input[..used];
+        if used > 0 && self.transaction.refusal.is_none() {
+            self.transaction.line_ends.feed(run);
+            let bare = self.transaction.line_ends.bare();
+            return (used, self.body(run, bare));
+        }
+        if chunk.octets_left > 0 {
+            return (used, Action::More);
+        }
+        (used, self.end_chunk(chunk.last))
+    }
+
+    fn end_chunk<'i>(&mut self, last: bool) -> Action<'i> {
+        if last && self.transaction.open && self.transaction.line_ends.finish() > 0 {
+            self.transaction.refusal.get_or_insert(reply::BARE_LINE_END);
+        }
+        match self.transaction.refusal.take() {
+            None if last => {
+                self.phase = Phase::Deliver;
+                Action::Deliver
+            }
+            None => {
+                self.phase = Phase::Command;
+                self.say(reply::CHUNK_TAKEN)
+            }
+            // One answer to a chunk in the middle: RFC 2033 §4.2 speaks of the final one.
+            Some(refusal) if !last => {
+                self.phase = Phase::Command;
+                self.reset(refusal)
+            }
+            Some(refusal) => self.end_refused(refusal),
+        }
+    }
+
+    /// Octets of DATA.
+    pub(super) fn data<'i>(&mut self, mut undot: Undot, input: &'i [u8]) -> (usize, Action<'i>) {
+        let mut rest = input;
+        loop {
+            let (step, left) = undot.step(rest);
+            rest = left;
+            self.phase = Phase::Data(undot);
+            let action = match step {
+                Step::More => Action::More,
+                Step::Run(_) if self.transaction.refusal.is_some() => continue,
+                Step::Run(run) => self.body(run, undot.bare),
+                Step::End => self.end_data(),
+            };
+            return (input.len() - rest.len(), action);
+        }
+    }
+
+    fn end_data<'i>(&mut self) -> Action<'i> {
+        match self.transaction.refusal.take() {
+            None => {
+                self.phase = Phase::Deliver;
+                Action::Deliver
+            }
+            Some(refusal) => self.end_refused(refusal),
+        }
+    }
+
+    /// A run of the mail, unless this is where it becomes unwelcome.
+    fn body<'i>(&mut self, run: &'i [u8], bare: u32) -> Action<'i> {
+        let octets = self.transaction.octets.saturating_add(run.len() as u64);
+        self.transaction.octets = octets;
+        let refusal = if bare > 0 {
+            reply::BARE_LINE_END
+        } else if octets > self.options.limits.message_octets_max {
+            reply::TOO_LARGE
+        } else {
+            return Action::Body(run);
+        };
+        self.transaction.refusal = Some(refusal);
+        Action::Abandon
+    }
+
+    /// The end of a body that is refused.
+    fn end_refused<'i>(&mut self, refusal: Reply) -> Action<'i> {
+        let begun = self.transaction.open;
+        self.end_body(refusal);
+        if begun {
+            return Action::Reset;
+        }
+        self.next_reply().map_or(Action::More, Action::Reply)
+    }
+
+    /// Answers the body and closes the transaction.
+    pub(super) fn end_body(&mut self, outcome: Reply) {
+        let times = match self.options.role {
+            Role::Lmtp => self.transaction.recipients.max(1),
+            Role::Mx | Role::Submission => 1,
+        };
+        self.transaction = Transaction::default();
+        self.phase = Phase::Command;
+        self.queue_times(outcome, times);
+    }
+}
