@@ -37,6 +37,8 @@ pub enum Code<'r> {
         uidvalidity: u32,
         pairs: &'r [(Uid, Uid)],
     },
+    /// RFC 5530 §3: a message of the command was expunged by another session.
+    ExpungeIssued,
     HighestModSeq(u64),
     InUse,
     Limit,
@@ -164,6 +166,7 @@ fn name(code: Code<'_>) -> &'static str {
         Code::Cannot => "CANNOT",
         Code::ClientBug => "CLIENTBUG",
         Code::Closed => "CLOSED",
+        Code::ExpungeIssued => "EXPUNGEISSUED",
         Code::InUse => "INUSE",
         Code::Limit => "LIMIT",
         Code::NonExistent => "NONEXISTENT",
