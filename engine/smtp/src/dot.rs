@@ -7,12 +7,11 @@
 //! CR or LF is passed on and counted in [`Undot::bare`]; policy decides what it costs. A server
 //! that takes LF "." LF for the end lets the sender hide a second message in the first.
 //!
-//! The plain algorithm is one `match` on (place, octet), octet after octet; it stands in `dot/plain.rs`
-//! as the twin that the tests compare with. It takes some 1 ns for each octet, and nearly all octets are ordinary ones
-//! inside a line: here a search for the next CR or LF passes over those, and a line end followed by another
-//! ordinary line is passed over within the same loop, so that a run is as long as the chunk unless a dot cuts it.
+//! The plain algorithm is one `match` on (place, octet), octet after octet; it stands in `dot/plain.rs` as the twin
+//! that the tests compare with. Nearly all octets are ordinary ones in a line: here the kernel [`plain_run`] passes over
+//! those, ordinary line ends included, so that a run is as long as the chunk unless a dot cuts it.
 
-use memchr::memchr2;
+use ringpost_scan::dot::plain_run;
 
 /// One result of [`Undot::step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,28 +108,21 @@ impl Undot {
         }
     }
 
-    /// Passes over ordinary lines from `at`, which is inside a line or at its start; returns where `step` must look
-    /// closer: at a dot that opens a line, at a bare CR or LF, at a CR that ends the chunk, or at the end.
-    fn pass_over(&mut self, chunk: &[u8], mut at: usize) -> usize {
-        while at < chunk.len() {
-            if self.place == Place::LineStart && chunk[at] == b'.' {
-                return at;
-            }
-            let Some(ordinary) = memchr2(b'\r', b'\n', &chunk[at..]) else {
-                self.place = Place::Line;
-                return chunk.len();
-            };
-            if ordinary > 0 {
-                self.place = Place::Line;
-            }
-            at += ordinary;
-            if !chunk[at..].starts_with(b"\r\n") {
-                return at;
-            }
-            self.place = Place::LineStart;
-            at += 2;
+    /// Passes over ordinary octets from `at`, which is inside a line or at its start; returns where `step` must look
+    /// closer: at a dot that opens a line, at a bare LF, behind a bare CR, or at the end.
+    fn pass_over(&mut self, chunk: &[u8], at: usize) -> usize {
+        if self.place == Place::LineStart && chunk[at] == b'.' {
+            return at;
         }
-        at
+        let end = at + plain_run(&chunk[at..]);
+        if at < end {
+            self.place = match chunk[end - 1] {
+                b'\n' => Place::LineStart,
+                b'\r' => Place::Cr,
+                _ => Place::Line,
+            };
+        }
+        end
     }
 }
 

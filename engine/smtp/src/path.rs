@@ -79,7 +79,9 @@ fn unroute(inside: &str) -> Result<&str, BadPath> {
 mod tests {
     use super::*;
 
-    const CASES: &[(&str, Result<(Path<'static>, &str), BadPath>)] = &[
+    type Expected = Result<(Path<'static>, &'static str), BadPath>;
+
+    const CASES: &[(&str, Expected)] = &[
         ("<>", Ok((Path::Null, ""))),
         ("<a@b>", Ok((Path::Mailbox("a@b"), ""))),
         (" <a@b>", Ok((Path::Mailbox("a@b"), ""))),

@@ -78,7 +78,16 @@ fn both_forms_agree() {
     for length in 0..=7u32 {
         for number in 0..4u32.pow(length) {
             let kind = |place: u32| b".\r\na"[(number >> (2 * place) & 3) as usize];
-            let wire: Vec<u8> = (0..length).map(kind).collect();
+            let short: Vec<u8> = (0..length).map(kind).collect();
+            // Behind ordinary octets, so that the kernel's wide form meets them too.
+            let long = [
+                &b"ordinary octets of one line, 40 of them.."[..],
+                &short,
+                &short,
+            ]
+            .concat();
+            assert_eq!(read(&[&long]), read_plain(&[&long]), "{long:?}");
+            let wire = short;
             for cut in 0..=wire.len() {
                 let chunks = [&wire[..cut], &wire[cut..]];
                 assert_eq!(read(&chunks), read_plain(&chunks), "{wire:?} cut at {cut}");
