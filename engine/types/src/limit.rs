@@ -86,6 +86,8 @@ limits! {
     mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets.";
     account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account.";
     delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
+    connection_stall_ms: "milliseconds" = 60_000, "A peer that takes nothing of what is written to it for so long is cut.";
+    tls_handshake_ms: "milliseconds" = 30_000, "Silence of a peer within a TLS handshake.";
     drain_ms: "milliseconds" = 10_000, "After SIGTERM: how long running transactions may take to finish.";
     password_hashes_max: "hashes" = 2, "Argon2id at once: each takes 19 MiB and a core.";
     password_queue_max: "requests" = 1_000, "Logins waiting for a hash; above it a temporary refusal.";

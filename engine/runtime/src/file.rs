@@ -1,0 +1,102 @@
+//! Files on the shard's ring: what the mail log writes and reads through.
+//!
+//! Opening, reserving and cutting come once for each segment and are plain system calls; writing, reading and
+//! syncing go through the ring and do not hold the shard.
+
+use monoio::buf::IoBufMut;
+use monoio::fs::File;
+use ringpost_log::file::{Files, Mode, SegmentFile};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Opens files for the ring of this shard.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RingFiles;
+
+/// A file on the ring.
+#[derive(Debug)]
+pub struct RingFile(File);
+
+impl Files for RingFiles {
+    type File = RingFile;
+
+    async fn open(&self, path: &Path, mode: Mode) -> io::Result<RingFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).mode(0o600);
+        match mode {
+            Mode::Read | Mode::Directory => {}
+            Mode::Write => _ = options.write(true),
+            Mode::Create => _ = options.write(true).create_new(true),
+        }
+        File::from_std(options.open(path)?).map(RingFile)
+    }
+}
+
+impl SegmentFile for RingFile {
+    async fn write_at(&self, octets: Vec<u8>, offset: u64) -> (io::Result<()>, Vec<u8>) {
+        // Takes care of short writes.
+        self.0.write_all_at(octets, offset).await
+    }
+
+    async fn read_at(
+        &self,
+        mut octets: Vec<u8>,
+        offset: u64,
+        limit: usize,
+    ) -> (io::Result<()>, Vec<u8>) {
+        octets.clear();
+        octets.reserve_exact(limit);
+        let mut filled = 0;
+        while filled < limit {
+            let rest = octets.slice_mut(filled..limit);
+            let (result, slice) = self.0.read_at(rest, offset + filled as u64).await;
+            octets = slice.into_inner();
+            match result {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    octets.truncate(filled);
+                    return (Err(error), octets);
+                }
+            }
+        }
+        octets.truncate(filled);
+        (Ok(()), octets)
+    }
+
+    async fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data().await
+    }
+
+    async fn allocate(&self, octets: u64) -> io::Result<()> {
+        let length = signed(octets)?;
+        // SAFETY: fallocate(2) takes no pointers; the descriptor is open while `self` is.
+        match unsafe { libc::fallocate(self.0.as_raw_fd(), 0, 0, length) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    async fn truncate(&self, octets: u64) -> io::Result<()> {
+        let length = signed(octets)?;
+        // SAFETY: ftruncate(2) takes no pointers; the descriptor is open while `self` is.
+        match unsafe { libc::ftruncate(self.0.as_raw_fd(), length) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    async fn octets(&self) -> io::Result<u64> {
+        self.0.metadata().await.map(|metadata| metadata.len())
+    }
+}
+
+fn signed(octets: u64) -> io::Result<libc::off_t> {
+    octets
+        .try_into()
+        .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
+}
