@@ -1,1 +1,94 @@
 //! Turns a write into rows: the only place that knows how tables hang together.
+//!
+//! In:  the tables as they are, one write, the time in seconds since 1970.
+//! Out: the outcome, and [`Edits`] that bring it about; the backend lands them in its transaction.
+//!
+//! Invariants:
+//! - a function of its arguments: no clock, no chance, nothing is changed here. Another engine may run it on a
+//!   snapshot and land the edits by compare-and-swap.
+//! - a write that is refused has no edits, so its neighbours in the same commit stand; a refused delivery
+//!   still moves the applied position.
+//! - each write takes at most one MODSEQ of each account. RFC 7162 §3.1 asks for a strictly rising value.
+//! - counters in account and mailbox rows, and references in blob rows, are what counting would give.
+//! - a message that exists has one row in table change, its newest; what left has one for good.
+
+mod accounts;
+mod deliver;
+mod draft;
+mod mailboxes;
+mod messages;
+
+pub use crate::edits::{Edits, Extent, Rows};
+
+use crate::{Error, Outcome, Snapshot, Write};
+use draft::Draft;
+
+/// Keywords of one mailbox: limit `imap_keywords_max`, the bits of a message row.
+pub const KEYWORDS_MAX: usize = 64;
+/// Mailboxes of one account: limit `account_mailboxes_max`.
+pub const MAILBOXES_MAX: u32 = 10_000;
+/// Targets of one alias.
+pub const ALIAS_TARGETS_MAX: usize = 1_000;
+
+/// What `write` does to `rows`. `edits` is cleared first; an `Err` leaves nothing in it but, for a delivery,
+/// the applied position and what became free.
+pub fn plan(
+    rows: &dyn Snapshot,
+    write: &Write,
+    now: u64,
+    edits: &mut Edits,
+) -> Result<Outcome, Error> {
+    edits.clear();
+    let mut draft = Draft::new(rows, edits, now);
+    let outcome = match write {
+        Write::Deliver(deliver) => return deliver::deliver(rows, deliver, draft.edits),
+        Write::Store(store) => messages::store(&mut draft, store),
+        Write::Expunge {
+            account,
+            mailbox,
+            uids,
+        } => messages::expunge(&mut draft, *account, *mailbox, uids.as_deref()),
+        Write::Transfer {
+            account,
+            mailbox,
+            uids,
+            target,
+            mode,
+        } => messages::transfer(&mut draft, *account, *mailbox, uids, *target, *mode),
+        Write::ClaimRecent { account, mailbox } => {
+            messages::claim_recent(&mut draft, *account, *mailbox)
+        }
+        Write::MailboxCreate {
+            account,
+            name,
+            special,
+        } => mailboxes::create(&mut draft, *account, name, *special),
+        Write::MailboxDelete { account, name } => mailboxes::delete(&mut draft, *account, name),
+        Write::MailboxRename { account, from, to } => {
+            mailboxes::rename(&mut draft, *account, from, to)
+        }
+        Write::Subscribe { account, name, on } => {
+            mailboxes::subscribe(&mut draft, *account, name, *on)
+        }
+        Write::AccountCreate { name, secret } => accounts::create(&mut draft, name, secret),
+        Write::AccountRemove { account } => accounts::remove(&mut draft, *account),
+        Write::AccountSecret { account, secret } => accounts::secret(&mut draft, *account, secret),
+        Write::AliasPut { address, targets } => accounts::alias_put(&mut draft, address, targets),
+        Write::AliasRemove { address } => accounts::alias_remove(&mut draft, address),
+    };
+    let outcome = outcome.and_then(|outcome| draft.finish().map(|()| outcome));
+    outcome.inspect_err(|_| edits.clear())
+}
+
+/// [`plan`], and then [`Edits::land`]. The outer error is the engine's, and the transaction is to be given up; the
+/// inner one is the write's own.
+pub fn apply(
+    rows: &mut dyn Rows,
+    write: &Write,
+    now: u64,
+    edits: &mut Edits,
+) -> Result<Result<Outcome, Error>, Error> {
+    let outcome = plan(&*rows, write, now, edits);
+    edits.land(rows)?;
+    Ok(outcome)
+}

@@ -1,13 +1,14 @@
 //! What a store is: tables and rows, writes and their outcomes, snapshots, the change feed.
 //!
 //! Reading order: [`table`] (the schema, read it first), [`key`] and [`mod@row`] (its octets), [`write`] (what can be
-//! asked for), [`apply`] (the one function that turns a write into rows), [`read`] (typed look-ups), [`name`] (mailbox
-//! names), [`store`] (the traits a backend fulfils).
+//! asked for), [`mod@apply`] (the one function that turns a write into rows, as [`edits`]), [`read`] (typed look-ups),
+//! [`name`] (mailbox names), [`store`] (the traits a backend fulfils).
 //!
 //! No backend's type appears here: a snapshot lends slices, a submitted write is answered through a [`store::Sink`].
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod edits;
 pub mod error;
 pub mod key;
 pub mod name;

@@ -20,7 +20,7 @@
 //! A message row is kept small and of one size because FETCH FLAGS walks all of them: the recipient's prefix has
 //! a table of its own. The name of an account is its primary address.
 
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use ringpost_types::{BlobId, MailboxId, ModSeq, Uid};
 
 /// Version of this schema, stored under setting `version`.
 pub const VERSION: u32 = 1;

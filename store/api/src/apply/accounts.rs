@@ -1,0 +1,187 @@
+//! Accounts and the addresses that lead to them.
+//!
+//! In:  names and addresses from the command line or the admin service.
+//! Out: rows of the tables account and address, and the mailboxes of an account.
+//!
+//! Invariants: the address that an account is named by leads to it as long as it exists; an id is never given
+//! out again.
+
+use super::draft::{Account, Draft};
+use super::{ALIAS_TARGETS_MAX, mailboxes};
+use crate::row::{AddressRow, AddressTarget};
+use crate::table::special;
+use crate::write::AliasTarget;
+use crate::{Error, Outcome, Table, key, read};
+use ringpost_types::{AccountId, Address, MailboxId, ModSeq};
+use std::ops::ControlFlow;
+
+/// What a new account has. RFC 6154 §2.
+const MAILBOXES: [(&str, u32); 6] = [
+    ("INBOX", 0),
+    ("Drafts", special::DRAFTS),
+    ("Sent", special::SENT),
+    ("Junk", special::JUNK),
+    ("Trash", special::TRASH),
+    ("Archive", special::ARCHIVE),
+];
+
+pub(super) fn create(draft: &mut Draft<'_>, name: &str, secret: &str) -> Result<Outcome, Error> {
+    let key = address_key(name)?;
+    secret_fits(secret)?;
+    if read::address(draft.rows, &key)?.is_some() {
+        return Err(Error::Exists);
+    }
+    let id = AccountId(read::number(draft.rows, "next_account")?.max(1));
+    let next = id.0.checked_add(1).ok_or(Error::Limit("account id"))?;
+    draft
+        .edits
+        .put(Table::Setting, b"next_account", &next.to_le_bytes());
+    put_address(draft, &key, &[AliasTarget::Account(id)]);
+    let account = Account {
+        next_mailbox: MailboxId::INBOX,
+        mailboxes: 0,
+        octets: 0,
+        disabled: false,
+        secret: secret.to_owned(),
+        name: name.to_owned(),
+        modseq: ModSeq(0),
+        stamped: false,
+        removed: false,
+    };
+    draft.add_account(id, account);
+    for (name, bits) in MAILBOXES {
+        mailboxes::add(draft, id, name, bits | special::SUBSCRIBED)?;
+    }
+    Ok(Outcome::Account(id))
+}
+
+pub(super) fn remove(draft: &mut Draft<'_>, id: AccountId) -> Result<Outcome, Error> {
+    draft.account(id)?;
+    let mut names = Vec::new();
+    let mut owned = Vec::new();
+    read::mailboxes(draft.rows, id, |name, mailbox| {
+        names.push(name.to_owned());
+        owned.extend(mailbox.map(|(mailbox, _)| mailbox));
+        ControlFlow::Continue(())
+    })?;
+    for &mailbox in &owned {
+        mailboxes::empty(draft, id, mailbox)?;
+        draft.touch(id, mailbox)?;
+        draft.mailbox(id, mailbox)?.removed = true;
+    }
+    for name in names {
+        draft
+            .edits
+            .delete(Table::MailboxName, &key::mailbox_name(id, &name));
+    }
+    let Draft { rows, edits, .. } = draft;
+    rows.scan(Table::Change, &key::account(id), &[], &mut |key, _| {
+        edits.delete(Table::Change, key);
+        ControlFlow::Continue(())
+    })?;
+    drop_addresses(draft, id)?;
+    draft.account(id)?.removed = true;
+    Ok(Outcome::Done)
+}
+
+/// Takes the account out of every address; an address that led only to it goes.
+fn drop_addresses(draft: &mut Draft<'_>, id: AccountId) -> Result<(), Error> {
+    let mut left = Vec::new();
+    read::addresses(draft.rows, |address, row| {
+        if row
+            .targets()
+            .any(|target| target == AddressTarget::Account(id))
+        {
+            let others = row
+                .targets()
+                .filter(|target| *target != AddressTarget::Account(id));
+            left.push((address.to_owned(), others.map(owned).collect::<Vec<_>>()));
+        }
+        ControlFlow::Continue(())
+    })?;
+    for (address, targets) in left {
+        if targets.is_empty() {
+            draft.edits.delete(Table::Address, address.as_bytes());
+        } else {
+            put_address(draft, &address, &targets);
+        }
+    }
+    Ok(())
+}
+
+fn owned(target: AddressTarget<'_>) -> AliasTarget {
+    match target {
+        AddressTarget::Account(account) => AliasTarget::Account(account),
+        AddressTarget::Address(address) => AliasTarget::Address(address.to_owned()),
+    }
+}
+
+pub(super) fn secret(draft: &mut Draft<'_>, id: AccountId, secret: &str) -> Result<Outcome, Error> {
+    secret_fits(secret)?;
+    draft.account(id)?.secret = secret.to_owned();
+    Ok(Outcome::Done)
+}
+
+pub(super) fn alias_put(
+    draft: &mut Draft<'_>,
+    address: &str,
+    targets: &[AliasTarget],
+) -> Result<Outcome, Error> {
+    let key = address_key(address)?;
+    if read::account_by_address(draft.rows, &key)?.is_some() {
+        return Err(Error::Cannot("that is the address of an account"));
+    }
+    if targets.is_empty() {
+        return Err(Error::Cannot("an alias leads somewhere"));
+    }
+    if targets.len() > ALIAS_TARGETS_MAX {
+        return Err(Error::Limit("alias targets"));
+    }
+    let mut checked = Vec::with_capacity(targets.len());
+    for target in targets {
+        checked.push(match target {
+            AliasTarget::Account(account) => {
+                read::account(draft.rows, *account)?.ok_or(Error::NoAccount)?;
+                target.clone()
+            }
+            AliasTarget::Address(address) => AliasTarget::Address(address_key(address)?),
+        });
+    }
+    put_address(draft, &key, &checked);
+    Ok(Outcome::Done)
+}
+
+pub(super) fn alias_remove(draft: &mut Draft<'_>, address: &str) -> Result<Outcome, Error> {
+    let key = address_key(address)?;
+    if read::address(draft.rows, &key)?.is_none() {
+        return Err(Error::Cannot("no such alias"));
+    }
+    if read::account_by_address(draft.rows, &key)?.is_some() {
+        return Err(Error::Cannot("that is the address of an account"));
+    }
+    draft.edits.delete(Table::Address, key.as_bytes());
+    Ok(Outcome::Done)
+}
+
+fn put_address(draft: &mut Draft<'_>, key: &str, targets: &[AliasTarget]) {
+    draft.edits.put_with(Table::Address, key.as_bytes(), |out| {
+        AddressRow::encode(targets, out)
+    });
+}
+
+/// The key of an address: at most 64 + 1 + 255 octets, unless lower case is longer than upper.
+fn address_key(address: &str) -> Result<String, Error> {
+    let address = Address::parse(address).map_err(|_| Error::Cannot("that is not an address"))?;
+    let key = address.key();
+    if key.len() > key::OCTETS_MAX {
+        return Err(Error::Cannot("that address is too long"));
+    }
+    Ok(key)
+}
+
+fn secret_fits(secret: &str) -> Result<(), Error> {
+    match u16::try_from(secret.len()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Cannot("a password hash has at most 65,535 octets")),
+    }
+}

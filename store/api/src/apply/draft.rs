@@ -1,0 +1,444 @@
+//! The rows a write is working on: owned copies of account, mailbox and blob rows, turned into edits at the end.
+//!
+//! In:  ids, and what is done to their rows.
+//! Out: one put for each row that changed, however often; [`Changed`] for each mailbox.
+
+use crate::apply::KEYWORDS_MAX;
+use crate::edits::{Edits, Extent};
+use crate::row::Keywords;
+use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, flag};
+use crate::{Changed, Error, Snapshot, Table, key, read};
+use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use std::collections::BTreeMap;
+
+pub(super) struct Draft<'d> {
+    pub rows: &'d dyn Snapshot,
+    pub edits: &'d mut Edits,
+    pub now: u64,
+    accounts: BTreeMap<AccountId, Account>,
+    mailboxes: BTreeMap<(AccountId, MailboxId), Mailbox>,
+    blobs: BTreeMap<BlobId, BlobRow>,
+    uidvalidity: Option<u32>,
+}
+
+/// An account row being changed.
+pub(super) struct Account {
+    pub next_mailbox: MailboxId,
+    pub mailboxes: u32,
+    pub octets: u64,
+    pub disabled: bool,
+    pub secret: String,
+    pub name: String,
+    pub modseq: ModSeq,
+    /// Whether `modseq` was taken by this write already.
+    pub stamped: bool,
+    pub removed: bool,
+}
+
+/// A mailbox row being changed.
+pub(super) struct Mailbox {
+    pub uidvalidity: u32,
+    pub uidnext: Uid,
+    pub highest_modseq: ModSeq,
+    pub messages: u32,
+    pub unseen: u32,
+    pub deleted: u32,
+    pub recent_from: Uid,
+    pub octets: u64,
+    pub special: u32,
+    pub keywords: Vec<u8>,
+    pub name: String,
+    /// Whether listeners are to be told.
+    pub changed: bool,
+    pub removed: bool,
+}
+
+impl<'d> Draft<'d> {
+    pub fn new(rows: &'d dyn Snapshot, edits: &'d mut Edits, now: u64) -> Self {
+        Draft {
+            rows,
+            edits,
+            now,
+            accounts: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            uidvalidity: None,
+        }
+    }
+
+    /// The account, to be changed.
+    pub fn account(&mut self, id: AccountId) -> Result<&mut Account, Error> {
+        if !self.accounts.contains_key(&id) {
+            let row = read::account(self.rows, id)?.ok_or(Error::NoAccount)?;
+            self.accounts.insert(id, Account::of(&row));
+        }
+        self.accounts
+            .get_mut(&id)
+            .filter(|account| !account.removed)
+            .ok_or(Error::NoAccount)
+    }
+
+    /// The mailbox, to be changed.
+    pub fn mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<&mut Mailbox, Error> {
+        if !self.mailboxes.contains_key(&(account, id)) {
+            let row = read::mailbox(self.rows, account, id)?.ok_or(Error::NoMailbox)?;
+            self.mailboxes.insert((account, id), Mailbox::of(&row));
+        }
+        let mailbox = self.mailboxes.get_mut(&(account, id));
+        mailbox
+            .filter(|mailbox| !mailbox.removed)
+            .ok_or(Error::NoMailbox)
+    }
+
+    /// Puts a new account among the rows being changed.
+    pub fn add_account(&mut self, id: AccountId, account: Account) {
+        self.accounts.insert(id, account);
+    }
+
+    /// Puts a new mailbox among the rows being changed.
+    pub fn add_mailbox(&mut self, account: AccountId, id: MailboxId, mailbox: Mailbox) {
+        self.mailboxes.insert((account, id), mailbox);
+    }
+
+    /// The MODSEQ of this write in `account`.
+    pub fn modseq(&mut self, id: AccountId) -> Result<ModSeq, Error> {
+        let account = self.account(id)?;
+        if !account.stamped {
+            account.stamped = true;
+            // RFC 7162 §7: a modification sequence has 63 bits. At a million writes a second that is 292,000 years.
+            account.modseq.0 += 1;
+        }
+        Ok(account.modseq)
+    }
+
+    /// Marks the mailbox as changed by this write, and gives the write's MODSEQ.
+    pub fn touch(&mut self, account: AccountId, id: MailboxId) -> Result<ModSeq, Error> {
+        let modseq = self.modseq(account)?;
+        let mailbox = self.mailbox(account, id)?;
+        mailbox.highest_modseq = modseq;
+        mailbox.changed = true;
+        Ok(modseq)
+    }
+
+    /// [`Draft::touch`], and a row in table change for the mailbox itself.
+    pub fn touch_mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<(), Error> {
+        let modseq = self.touch(account, id)?;
+        self.note_change(account, modseq, id, Uid(0), ChangeKind::Mailbox);
+        Ok(())
+    }
+
+    /// A row in table change.
+    pub fn note_change(
+        &mut self,
+        account: AccountId,
+        modseq: ModSeq,
+        mailbox: MailboxId,
+        uid: Uid,
+        kind: ChangeKind,
+    ) {
+        let key = key::change(account, modseq, mailbox, uid);
+        self.edits.put(Table::Change, &key, &[kind as u8]);
+    }
+
+    /// Puts a message behind the mailbox's last one; its UID. The row's modseq is set here. The blob's
+    /// references are the caller's to count.
+    pub fn add_message(
+        &mut self,
+        account: AccountId,
+        id: MailboxId,
+        row: MessageRow,
+        prefix: &[u8],
+    ) -> Result<Uid, Error> {
+        let modseq = self.touch(account, id)?;
+        let mailbox = self.mailbox(account, id)?;
+        let uid = mailbox.uidnext;
+        if uid.0 == u32::MAX {
+            return Err(Error::Limit("uid"));
+        }
+        mailbox.uidnext.0 += 1;
+        mailbox.messages += 1;
+        mailbox.unseen += u32::from(row.flags & flag::SEEN == 0);
+        mailbox.deleted += u32::from(row.flags & flag::DELETED != 0);
+        mailbox.octets += u64::from(row.octets);
+        self.account(account)?.octets += u64::from(row.octets);
+        let key = key::message(account, id, uid);
+        self.edits
+            .put(Table::Message, &key, &MessageRow { modseq, ..row }.encode());
+        if !prefix.is_empty() {
+            self.edits.put(Table::Prefix, &key, prefix);
+        }
+        self.note_change(account, modseq, id, uid, ChangeKind::Added);
+        Ok(uid)
+    }
+
+    /// Replaces flags and keywords of a message.
+    pub fn change_message(
+        &mut self,
+        account: AccountId,
+        id: MailboxId,
+        uid: Uid,
+        old: &MessageRow,
+        flags: u32,
+        keywords: u64,
+    ) -> Result<(), Error> {
+        let modseq = self.touch(account, id)?;
+        let mailbox = self.mailbox(account, id)?;
+        let seen = |flags: u32| u32::from(flags & flag::SEEN == 0);
+        let deleted = |flags: u32| u32::from(flags & flag::DELETED != 0);
+        mailbox.unseen = less(mailbox.unseen, seen(old.flags))? + seen(flags);
+        mailbox.deleted = less(mailbox.deleted, deleted(old.flags))? + deleted(flags);
+        let row = MessageRow {
+            modseq,
+            flags,
+            keywords,
+            ..*old
+        };
+        self.edits.put(
+            Table::Message,
+            &key::message(account, id, uid),
+            &row.encode(),
+        );
+        self.edits
+            .delete(Table::Change, &key::change(account, old.modseq, id, uid));
+        self.note_change(account, modseq, id, uid, ChangeKind::Flags);
+        Ok(())
+    }
+
+    /// Takes a message out of its mailbox, and lets go of its blob. Told through table change.
+    pub fn remove_message(
+        &mut self,
+        account: AccountId,
+        id: MailboxId,
+        uid: Uid,
+        row: &MessageRow,
+    ) -> Result<(), Error> {
+        let modseq = self.touch(account, id)?;
+        self.drop_message(account, id, uid, row)?;
+        self.note_change(account, modseq, id, uid, ChangeKind::Vanished);
+        Ok(())
+    }
+
+    /// As [`Draft::remove_message`], when the whole mailbox goes and nobody is told of the message.
+    pub fn drop_message(
+        &mut self,
+        account: AccountId,
+        id: MailboxId,
+        uid: Uid,
+        row: &MessageRow,
+    ) -> Result<(), Error> {
+        let mailbox = self.mailbox(account, id)?;
+        mailbox.messages = less(mailbox.messages, 1)?;
+        mailbox.unseen = less(mailbox.unseen, u32::from(row.flags & flag::SEEN == 0))?;
+        mailbox.deleted = less(mailbox.deleted, u32::from(row.flags & flag::DELETED != 0))?;
+        mailbox.octets = mailbox.octets.saturating_sub(row.octets.into());
+        let owner = self.account(account)?;
+        owner.octets = owner.octets.saturating_sub(row.octets.into());
+        let key = key::message(account, id, uid);
+        self.edits.delete(Table::Message, &key);
+        if row.prefix_octets > 0 {
+            self.edits.delete(Table::Prefix, &key);
+        }
+        self.edits
+            .delete(Table::Change, &key::change(account, row.modseq, id, uid));
+        let blob = self.blob(row.blob)?;
+        blob.references = less(blob.references, 1)?;
+        Ok(())
+    }
+
+    /// The blob row, to be changed. Without references at the end of the write it goes, and its digest.
+    pub fn blob(&mut self, id: BlobId) -> Result<&mut BlobRow, Error> {
+        if !self.blobs.contains_key(&id) {
+            let row = read::blob(self.rows, id)?
+                .ok_or_else(|| Error::Damaged(format!("blob {id} is referred to and not there")))?;
+            self.blobs.insert(id, row);
+        }
+        self.blobs
+            .get_mut(&id)
+            .ok_or_else(|| Error::Damaged(format!("blob {id}")))
+    }
+
+    /// A UIDVALIDITY that no mailbox of this store ever had: the clock, or the last one and 1. RFC 9051 §2.3.1.1.
+    pub fn uidvalidity(&mut self) -> Result<u32, Error> {
+        let last = match self.uidvalidity {
+            Some(last) => last,
+            None => read::number(self.rows, "uidvalidity")?,
+        };
+        let clock = u32::try_from(self.now).unwrap_or(u32::MAX);
+        let next = clock.max(last.checked_add(1).ok_or(Error::Limit("uidvalidity"))?);
+        self.uidvalidity = Some(next);
+        Ok(next)
+    }
+
+    /// Turns the rows that were worked on into edits.
+    pub fn finish(self) -> Result<(), Error> {
+        let edits = self.edits;
+        for (&id, account) in &self.accounts {
+            if account.removed {
+                edits.delete(Table::Account, &key::account(id));
+            } else {
+                edits.put_with(Table::Account, &key::account(id), |out| {
+                    account.row().encode(out)
+                });
+            }
+        }
+        for (&(account, id), mailbox) in &self.mailboxes {
+            if mailbox.removed {
+                edits.delete(Table::Mailbox, &key::mailbox(account, id));
+            } else {
+                let row = mailbox.row();
+                edits.put_with(Table::Mailbox, &key::mailbox(account, id), |out| {
+                    row.encode(out)
+                });
+            }
+            if mailbox.changed {
+                let modseq = mailbox.highest_modseq;
+                edits.changed.push(Changed {
+                    account,
+                    mailbox: id,
+                    modseq,
+                });
+            }
+        }
+        for (&id, blob) in &self.blobs {
+            let key = key::blob(id);
+            if blob.references > 0 {
+                edits.put(Table::Blob, &key, &blob.encode());
+                continue;
+            }
+            edits.delete(Table::Blob, &key);
+            edits.delete(Table::Digest, &key);
+            let BlobRow {
+                log,
+                segment,
+                offset,
+                octets,
+                ..
+            } = *blob;
+            edits.freed.push(Extent {
+                log,
+                segment,
+                offset,
+                octets,
+            });
+        }
+        if let Some(last) = self.uidvalidity {
+            edits.put(Table::Setting, b"uidvalidity", &last.to_le_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// A counter less what left it.
+fn less(counter: u32, by: u32) -> Result<u32, Error> {
+    counter
+        .checked_sub(by)
+        .ok_or_else(|| Error::Damaged("a counter is below what it counts".into()))
+}
+
+impl Account {
+    fn of(row: &AccountRow<'_>) -> Self {
+        Account {
+            next_mailbox: row.next_mailbox,
+            mailboxes: row.mailboxes,
+            octets: row.octets,
+            disabled: row.disabled,
+            secret: row.secret.to_owned(),
+            name: row.name.to_owned(),
+            modseq: row.modseq,
+            stamped: false,
+            removed: false,
+        }
+    }
+
+    fn row(&self) -> AccountRow<'_> {
+        AccountRow {
+            next_mailbox: self.next_mailbox,
+            mailboxes: self.mailboxes,
+            modseq: self.modseq,
+            octets: self.octets,
+            disabled: self.disabled,
+            secret: &self.secret,
+            name: &self.name,
+        }
+    }
+}
+
+impl Mailbox {
+    /// An empty mailbox.
+    pub fn new(name: &str, uidvalidity: u32, special: u32) -> Self {
+        Mailbox {
+            uidvalidity,
+            uidnext: Uid(1),
+            highest_modseq: ModSeq(0),
+            messages: 0,
+            unseen: 0,
+            deleted: 0,
+            recent_from: Uid(1),
+            octets: 0,
+            special,
+            keywords: Vec::new(),
+            name: name.to_owned(),
+            changed: false,
+            removed: false,
+        }
+    }
+
+    fn of(row: &MailboxRow<'_>) -> Self {
+        Mailbox {
+            uidvalidity: row.uidvalidity,
+            uidnext: row.uidnext,
+            highest_modseq: row.highest_modseq,
+            messages: row.messages,
+            unseen: row.unseen,
+            deleted: row.deleted,
+            recent_from: row.recent_from,
+            octets: row.octets,
+            special: row.special,
+            keywords: row.keyword_octets.to_vec(),
+            name: row.name.to_owned(),
+            changed: false,
+            removed: false,
+        }
+    }
+
+    fn row(&self) -> MailboxRow<'_> {
+        MailboxRow {
+            uidvalidity: self.uidvalidity,
+            uidnext: self.uidnext,
+            highest_modseq: self.highest_modseq,
+            messages: self.messages,
+            unseen: self.unseen,
+            deleted: self.deleted,
+            recent_from: self.recent_from,
+            octets: self.octets,
+            special: self.special,
+            keyword_octets: &self.keywords,
+            name: &self.name,
+        }
+    }
+
+    /// The bit of a keyword, if the mailbox has it. Keywords know no case. RFC 9051 §2.3.2.
+    pub fn keyword(&self, keyword: &str) -> Option<u64> {
+        let at =
+            Keywords::over(&self.keywords).position(|own| own.eq_ignore_ascii_case(keyword))?;
+        Some(1 << at)
+    }
+
+    /// The bit of a keyword, which the mailbox gets if it has it not.
+    pub fn add_keyword(&mut self, keyword: &str) -> Result<u64, Error> {
+        if let Some(bit) = self.keyword(keyword) {
+            return Ok(bit);
+        }
+        let length = u8::try_from(keyword.len()).unwrap_or(0);
+        if length == 0 {
+            return Err(Error::Cannot("a keyword has 1 to 255 octets"));
+        }
+        let count = Keywords::over(&self.keywords).count();
+        if count >= KEYWORDS_MAX {
+            return Err(Error::Limit("imap_keywords_max"));
+        }
+        self.keywords.push(length);
+        self.keywords.extend_from_slice(keyword.as_bytes());
+        Ok(1 << count)
+    }
+}
