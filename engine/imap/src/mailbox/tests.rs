@@ -10,18 +10,15 @@ fn names() {
         ("Entw&APw-rfe", "Entwürfe"),
         ("A&-B", "A&B"),
         ("&-&-", "&&"),
-        ("&2D3eCg-", "😊".trim_end()),
+        ("&2D3eCg-", "\u{1F60A}"),
         ("Jos&AOk-/&-", "José/&"),
         ("INBOX", "INBOX"),
         ("", ""),
     ];
     let arena = Bump::new();
     for (wire, name) in CASES {
-        if *wire != "&2D3eCg-" {
-            assert_eq!(encode(name), *wire);
-            assert_eq!(decode(wire.as_bytes(), &arena), Ok(*name));
-        }
-        assert_eq!(decode(encode(name).as_bytes(), &arena), Ok(*name));
+        assert_eq!(encode(name), *wire);
+        assert_eq!(decode(wire.as_bytes(), &arena), Ok(*name));
     }
 }
 
