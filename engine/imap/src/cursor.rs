@@ -274,7 +274,7 @@ impl<'c> Cursor<'c> {
     }
 }
 
-fn ascii<'c>(octets: &'c [u8], fault: Fault) -> Result<&'c str> {
+fn ascii(octets: &[u8], fault: Fault) -> Result<&str> {
     match std::str::from_utf8(octets) {
         Ok(text) if !text.is_empty() => Ok(text),
         _ => Err(fault),

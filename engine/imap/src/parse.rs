@@ -419,13 +419,24 @@ pub fn done(line: &[u8]) -> bool {
     line.eq_ignore_ascii_case(b"DONE")
 }
 
-/// What stands after an APPEND's message: the octets of the CRLF once it is there, `None` while it is not.
-/// `Err`: something else; the command is BAD, and its octets go up to the next line end. RFC 3501 §6.3.11.
-pub fn end_of_append(input: &[u8]) -> Result<Option<usize>, ()> {
+/// What stands after an APPEND's message. RFC 3501 §9, `append`: CRLF, for the literal is its last argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendEnd {
+    NeedMore,
+    /// The command is complete; `consumed` octets end it.
+    End {
+        consumed: usize,
+    },
+    /// Something else, up to the next line end: BAD.
+    Bad,
+}
+
+/// Looks at the input behind an APPEND's message.
+pub fn end_of_append(input: &[u8]) -> AppendEnd {
     match input {
-        [b'\r', b'\n', ..] => Ok(Some(2)),
-        [] | [b'\r'] => Ok(None),
-        _ => Err(()),
+        [b'\r', b'\n', ..] => AppendEnd::End { consumed: 2 },
+        [] | [b'\r'] => AppendEnd::NeedMore,
+        _ => AppendEnd::Bad,
     }
 }
 

@@ -499,9 +499,9 @@ fn lines_that_are_no_commands() {
         assert_eq!(line(input, 8), *expected, "{}", input.escape_ascii());
     }
     assert!(done(b"done") && !done(b"DONE "));
-    assert_eq!(end_of_append(b"\r"), Ok(None));
-    assert_eq!(end_of_append(b"\r\na"), Ok(Some(2)));
-    assert_eq!(end_of_append(b" {5}\r\n"), Err(()));
+    assert_eq!(end_of_append(b"\r"), AppendEnd::NeedMore);
+    assert_eq!(end_of_append(b"\r\na"), AppendEnd::End { consumed: 2 });
+    assert_eq!(end_of_append(b" {5}\r\n"), AppendEnd::Bad);
 }
 
 /// Pieces from which random commands are made, so that many come far into the grammar.
