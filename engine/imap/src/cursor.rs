@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn strings() {
-        const CASES: &[(&[u8], std::result::Result<&[u8], &str>)] = &[
+        type Case = (&'static [u8], Result<&'static [u8]>);
+        const CASES: &[Case] = &[
             (b"a]b", Ok(b"a]b")),
             (b"\"\"", Ok(b"")),
             (b"\"a b\"", Ok(b"a b")),

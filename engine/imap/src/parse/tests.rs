@@ -434,10 +434,12 @@ fn literals_are_asked_for_once() {
 
 #[test]
 fn limits_at_and_above() {
-    let mut limits = Limits::default();
-    limits.imap_command_octets_max = 20;
-    limits.imap_literal_octets_max = 8;
-    limits.imap_nesting_max = 3;
+    let mut limits = Limits {
+        imap_command_octets_max: 20,
+        imap_literal_octets_max: 8,
+        imap_nesting_max: 3,
+        ..Limits::default()
+    };
     let arena = Bump::new();
     let told = |input: &str| wire(&fed(&octets(input), &[], &arena, &limits));
     assert_eq!(told("a SELECT 456789012~"), "a SELECT 456789012");
