@@ -46,16 +46,24 @@ impl Tickets {
     /// Hands `write` to the store at once, in the order of calls; the ticket resolves when it is durable or
     /// refused. Dropping the ticket does not take the write back.
     pub fn submit(&self, store: &dyn Store, write: Write) -> Ticket {
+        let (reply, ticket) = self.reserve();
+        store.submit(write, Some(reply));
+        ticket
+    }
+
+    /// A ticket for a write that somebody else hands to the store, a mail log above all, and where the answer goes.
+    /// The answer must come: whoever does not hand the write over answers it himself.
+    pub fn reserve(&self) -> (ReplyTo, Ticket) {
         let place = self.places.borrow_mut().insert(Place::Open(None));
         let reply = ReplyTo {
             sink: self.sink.clone(),
             token: place as u64,
         };
-        store.submit(write, Some(reply));
-        Ticket {
+        let ticket = Ticket {
             places: self.places.clone(),
             place: Some(place),
-        }
+        };
+        (reply, ticket)
     }
 
     /// Writes not answered yet.
