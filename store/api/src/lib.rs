@@ -19,6 +19,6 @@ pub mod table;
 pub mod write;
 
 pub use error::Error;
-pub use store::{Changed, Feed, ReplyTo, Sink, Snapshot, Store};
+pub use store::{Answer, Changed, Feed, ReplyTo, Row, Sink, Snapshot, Store};
 pub use table::Table;
 pub use write::{Outcome, Write};

@@ -5,6 +5,12 @@ use ringpost_types::{AccountId, MailboxId, ModSeq};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// A row as a snapshot lends it: key and value.
+pub type Row<'t> = (&'t [u8], &'t [u8]);
+
+/// What came of a write, under the token its owner gave it.
+pub type Answer = (u64, Result<Outcome, Error>);
+
 /// A consistent view of all tables. Lives for one command at most, and never across an await: an open one keeps
 /// the pages it sees from being used again.
 pub trait Snapshot {
@@ -13,6 +19,7 @@ pub trait Snapshot {
 
     /// Shows rows to `visit` in ascending key order, from the first key not below `from`, while keys begin with
     /// `within`, until `visit` breaks.
+    #[allow(clippy::type_complexity)] // A name for the visitor would only hide what it is shown.
     fn scan(
         &self,
         table: Table,
@@ -22,7 +29,7 @@ pub trait Snapshot {
     ) -> Result<(), Error>;
 
     /// The last row whose key begins with `within`.
-    fn last(&self, table: Table, within: &[u8]) -> Result<Option<(&[u8], &[u8])>, Error>;
+    fn last(&self, table: Table, within: &[u8]) -> Result<Option<Row<'_>>, Error>;
 }
 
 /// A store. Shared by all threads.
@@ -55,7 +62,7 @@ pub struct ReplyTo {
 /// quick and must not call back into the store.
 pub trait Sink: Send + Sync {
     /// Writes that are durable, or refused.
-    fn complete(&self, answers: Vec<(u64, Result<Outcome, Error>)>);
+    fn complete(&self, answers: Vec<Answer>);
 }
 
 /// Learns what changed. Called on the writer's thread after each commit; the same rules as for [`Sink`].

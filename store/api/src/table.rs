@@ -28,7 +28,6 @@ pub const VERSION: u32 = 1;
 /// One table of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(usize)]
-
 pub enum Table {
     Account,
     Address,

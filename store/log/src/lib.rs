@@ -19,4 +19,4 @@ pub use error::LogError;
 pub use file::{Blocking, Files, Mode, SegmentFile};
 pub use read::Reader;
 pub use record::Record;
-pub use recover::Recovery;
+pub use recover::{Found, RecoverError, Recovery};
