@@ -1,1 +1,346 @@
-//! (see below)
+//! Address lists: From, To and their kin. RFC 5322 §3.4, with the obsolete forms of §4.4 and what mail programs write
+//! besides.
+//!
+//! In: an unfolded value. Out: [`Item`]s in order, quoting and comments undone, RFC 2047 words as they are.
+//!
+//! | written | given |
+//! |---|---|
+//! | `"Joe Q." <joe@x.org>`, `Joe <@route:joe@x.org>` | name, local part, domain |
+//! | `joe@x.org (Joe)` | the comment is the name |
+//! | `Joe joe@x.org` | the last word is the local part, the others the name |
+//! | `root` | a local part, no domain |
+//! | `friends: a@x, b@x;` | group start, members, group end |
+
+use crate::lex::{Lexer, without_pairs};
+
+/// One element of a list, as [`crate::digest::Address`] keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// One mailbox.
+    Mailbox {
+        /// Display name.
+        name: Option<Vec<u8>>,
+        /// Local part.
+        mailbox: Vec<u8>,
+        /// Domain; empty where there is none.
+        host: Vec<u8>,
+    },
+    /// `name:`.
+    GroupStart(Vec<u8>),
+    /// `;`.
+    GroupEnd,
+}
+
+/// Shows every element of `value` to `each`.
+pub fn parse(value: &[u8], each: &mut impl FnMut(Item)) {
+    let mut list = List {
+        lexer: Lexer(value),
+        words: Words::default(),
+        comment: None,
+        group: false,
+    };
+    list.run(each);
+}
+
+struct List<'v> {
+    lexer: Lexer<'v>,
+    words: Words,
+    comment: Option<&'v [u8]>,
+    group: bool,
+}
+
+impl List<'_> {
+    fn run(&mut self, each: &mut impl FnMut(Item)) {
+        loop {
+            if let Some(comment) = self.lexer.space() {
+                self.comment = Some(comment);
+            }
+            let Some(octet) = self.lexer.peek() else {
+                break;
+            };
+            match octet {
+                b'"' => {
+                    let text = self.lexer.quoted().unwrap_or_default();
+                    self.words.add(&text);
+                }
+                b'<' => self.angle(each),
+                b'@' => self.bare(each),
+                b',' => {
+                    self.lexer.skip(1);
+                    self.alone(each);
+                }
+                b':' => {
+                    self.lexer.skip(1);
+                    if !self.group {
+                        self.group = true;
+                        each(Item::GroupStart(self.words.take()));
+                    }
+                }
+                b';' => {
+                    self.lexer.skip(1);
+                    self.alone(each);
+                    if std::mem::take(&mut self.group) {
+                        each(Item::GroupEnd);
+                    }
+                }
+                b')' | b'>' => self.lexer.skip(1),
+                _ => {
+                    let word = self.lexer.until(ends_word);
+                    self.words.add(word);
+                }
+            }
+        }
+        self.alone(each);
+        if self.group {
+            each(Item::GroupEnd);
+        }
+    }
+
+    /// `<` [route] addr-spec `>`: the words before it are the name.
+    fn angle(&mut self, each: &mut impl FnMut(Item)) {
+        self.lexer.skip(1);
+        let mut spec = Words::default();
+        let mut at = None; // where the domain begins in `spec`
+        loop {
+            self.lexer.space();
+            match self.lexer.peek() {
+                None => break,
+                Some(b'>') => {
+                    self.lexer.skip(1);
+                    break;
+                }
+                Some(b'"') => {
+                    let text = self.lexer.quoted().unwrap_or_default();
+                    spec.text.extend_from_slice(&text);
+                }
+                Some(b'@') => {
+                    self.lexer.skip(1);
+                    if at.replace(spec.text.len() + 1).is_some() || !spec.text.is_empty() {
+                        spec.text.push(b'@');
+                    } else {
+                        at = Some(0); // A route begins.
+                    }
+                }
+                Some(b':') => {
+                    // RFC 5322 §4.4: a route is read and forgotten.
+                    self.lexer.skip(1);
+                    spec.text.clear();
+                    at = None;
+                }
+                Some(_) => {
+                    let run = self.lexer.until(|octet| ends_word(octet) && octet != b',');
+                    spec.text.extend_from_slice(run);
+                    self.lexer.skip(usize::from(run.is_empty()));
+                }
+            }
+        }
+        let host = at.map_or(spec.text.len(), |at| at.min(spec.text.len()));
+        let mailbox = spec.text[..host].strip_suffix(b"@");
+        let mailbox = mailbox.unwrap_or(&spec.text[..host]).to_vec();
+        let host = spec.text[host..].to_vec();
+        let name = self.words.take();
+        let name = self.name(name);
+        each(Item::Mailbox {
+            name,
+            mailbox,
+            host,
+        });
+    }
+
+    /// local-part `@` domain without brackets.
+    fn bare(&mut self, each: &mut impl FnMut(Item)) {
+        self.lexer.skip(1);
+        self.lexer.space();
+        let host = match self.lexer.peek() {
+            Some(b'[') => {
+                let inside = self.lexer.until(|octet| octet == b']');
+                self.lexer.skip(1);
+                [inside, b"]"].concat()
+            }
+            _ => self.domain(),
+        };
+        // `a@x (Name)`: the comment may stand behind.
+        if let Some(comment) = self.lexer.space() {
+            self.comment = Some(comment);
+        }
+        if self.lexer.peek() == Some(b'<') {
+            // `a@x <a@x>`: what stood before is the name after all.
+            let name = [&self.words.take()[..], b"@", &host].concat();
+            self.words.add(&name);
+            return;
+        }
+        let (name, mailbox) = self.words.take_last();
+        let name = self.name(name);
+        each(Item::Mailbox {
+            name,
+            mailbox,
+            host,
+        });
+    }
+
+    /// Atoms and dots, with white space around the dots. RFC 5322 §4.4.
+    fn domain(&mut self) -> Vec<u8> {
+        let mut host = Vec::new();
+        loop {
+            let run = self.lexer.until(ends_word);
+            host.extend_from_slice(run);
+            if let Some(comment) = self.lexer.space() {
+                self.comment = Some(comment);
+            }
+            let goes_on = host.ends_with(b".") || self.lexer.peek() == Some(b'.');
+            if run.is_empty() || !goes_on {
+                return host;
+            }
+        }
+    }
+
+    /// Words that a `,`, `;` or the end leaves without an address: a local part.
+    fn alone(&mut self, each: &mut impl FnMut(Item)) {
+        let mailbox = self.words.take();
+        if mailbox.is_empty() {
+            self.comment = None;
+            return;
+        }
+        let name = self.name(Vec::new());
+        each(Item::Mailbox {
+            name,
+            mailbox,
+            host: Vec::new(),
+        });
+    }
+
+    /// The words, or the comment where there are none.
+    fn name(&mut self, words: Vec<u8>) -> Option<Vec<u8>> {
+        let comment = self.comment.take();
+        if !words.is_empty() {
+            return Some(words);
+        }
+        comment
+            .map(|comment| without_pairs(comment.trim_ascii()))
+            .filter(|name| !name.is_empty())
+    }
+}
+
+fn ends_word(octet: u8) -> bool {
+    octet.is_ascii_whitespace() || b"()<>@,;:\"".contains(&octet)
+}
+
+/// Words with one space between them, except around dots: `a . b` is one word. RFC 5322 §4.4.
+#[derive(Default)]
+struct Words {
+    text: Vec<u8>,
+    last: usize,
+}
+
+impl Words {
+    fn add(&mut self, word: &[u8]) {
+        let joined = self.text.is_empty() || self.text.ends_with(b".") || word.starts_with(b".");
+        if !joined {
+            self.text.push(b' ');
+            self.last = self.text.len();
+        }
+        self.text.extend_from_slice(word);
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.last = 0;
+        std::mem::take(&mut self.text)
+    }
+
+    /// All words but the last, and the last.
+    fn take_last(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let last = std::mem::take(&mut self.last);
+        let mut text = std::mem::take(&mut self.text);
+        let word = text.split_off(last);
+        text.truncate(text.trim_ascii_end().len());
+        (text, word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(value: &[u8]) -> String {
+        let mut shown = Vec::new();
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        parse(value, &mut |item| {
+            shown.push(match item {
+                Item::Mailbox {
+                    name,
+                    mailbox,
+                    host,
+                } => {
+                    let name = name.map_or("-".into(), |name| text(&name));
+                    format!("{name}|{}|{}", text(&mailbox), text(&host))
+                }
+                Item::GroupStart(name) => format!("{{{}", text(&name)),
+                Item::GroupEnd => "}".into(),
+            });
+        });
+        shown.join(" ")
+    }
+
+    #[test]
+    fn cases() {
+        let cases: &[(&str, &str)] = &[
+            ("", ""),
+            ("joe@x.org", "-|joe|x.org"),
+            ("Joe <joe@x.org>", "Joe|joe|x.org"),
+            ("<joe@x.org>", "-|joe|x.org"),
+            ("joe@x.org (Joe Q)", "Joe Q|joe|x.org"),
+            ("joe (Joe) @ x.org", "Joe|joe|x.org"),
+            ("\"a b\"@x.org", "-|a b|x.org"),
+            ("john . doe @ x . org", "-|john.doe|x.org"),
+            ("Joe Q joe@x.org", "Joe Q|joe|x.org"),
+            ("root", "-|root|"),
+            ("a@x, b@y,,", "-|a|x -|b|y"),
+            ("a@x; b@y", "-|a|x -|b|y"),
+            ("undisclosed-recipients:;", "{undisclosed-recipients }"),
+            ("friends: a@x, B <b@y>; c@z", "{friends -|a|x B|b|y } -|c|z"),
+            ("open: a@x", "{open -|a|x }"),
+            ("<>", "-||"),
+            ("x <a@b@c>", "x|a@b|c"),
+            ("a@x <a@x>", "a@x|a|x"),
+            ("<\"a b\"@x>", "-|a b|x"),
+            ("a@[192.0.2.1]", "-|a|[192.0.2.1]"),
+            ("a <a@[IPv6:::1]>", "a|a|[IPv6:::1]"),
+            ("((((", ""),
+            ("\"", ""),
+            ("<", "-||"),
+            // RFC 5322 appendix A.1.2, A.1.3, A.5, A.6.1.
+            (
+                "Joe Q. Public <john.q.public@example.com>",
+                "Joe Q. Public|john.q.public|example.com",
+            ),
+            (
+                "\"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
+                "Giant; \"Big\" Box|sysservices|example.net",
+            ),
+            (
+                "A Group:Ed Jones <joe@where.test>,John <jdoe@one.test>;",
+                "{A Group Ed Jones|joe|where.test John|jdoe|one.test }",
+            ),
+            (
+                "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+                "Pete|pete|silly.test",
+            ),
+            (
+                "Mary Smith <@node.test:mary@example.net>",
+                "Mary Smith|mary|example.net",
+            ),
+            ("<@a,@b:mary@example.net>", "-|mary|example.net"),
+            ("=?utf-8?q?J=C3=B6?= <j@x>", "=?utf-8?q?J=C3=B6?=|j|x"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(show(value.as_bytes()), *expected, "{value:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(value in "[\"\\\\()<>@,;:.\\[\\] ab]{0,40}") {
+            show(value.as_bytes());
+        }
+    }
+}

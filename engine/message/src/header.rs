@@ -2,6 +2,8 @@
 //!
 //! In:  the octets of one header, with or without the empty line that ends it. Out: borrowed names and values.
 
+use std::borrow::Cow;
+
 /// One header field as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'m> {
@@ -104,10 +106,10 @@ pub fn select<N: AsRef<[u8]>>(header: &[u8], names: &[N], take: Take, out: &mut 
 /// Undoes folding: line ends go, the white space behind them stays; white space at both ends goes. A NUL, or a CR or LF
 /// that folds nothing, becomes a space. RFC 5322 §2.2.3.
 pub fn unfold(value: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(value.len());
     let value = value.trim_ascii();
+    let mut plain = Vec::with_capacity(value.len());
+    let folds = |at: usize| matches!(value.get(at), Some(b' ' | b'\t'));
     for (at, &octet) in value.iter().enumerate() {
-        let folds = |at: usize| matches!(value.get(at), Some(b' ' | b'\t'));
         match octet {
             b'\r' if value.get(at + 1) == Some(&b'\n') && folds(at + 2) => {}
             b'\n' if folds(at + 1) => {}
@@ -116,4 +118,64 @@ pub fn unfold(value: &[u8]) -> Vec<u8> {
         }
     }
     plain
+}
+
+/// [`unfold`], borrowed where there is nothing to undo.
+pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    match ringpost_scan::line::find_special(value) {
+        Some(_) => Cow::Owned(unfold(value)),
+        None => Cow::Borrowed(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walk() {
+        let header = b"From a Mon\r\nA: b\r\nC : d\r\n e\r\njunk\r\nF:\nG:g\r\n\r\n";
+        let got: Vec<_> = fields(header)
+            .map(|field| (field.name, field.value, field.octets))
+            .collect();
+        let expected: &[(&[u8], &[u8], &[u8])] = &[
+            (b"A", b" b", b"A: b\r\n"),
+            (b"C", b" d\r\n e", b"C : d\r\n e\r\n"),
+            (b"F", b"", b"F:\n"),
+            (b"G", b"g", b"G:g\r\n"),
+        ];
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn selection() {
+        let header = b"A: 1\r\nb: 2\r\n 3\r\nC: 4\r\n\r\n";
+        let cases: &[(&[&str], Take, &[u8])] = &[
+            (&["B"], Take::Named, b"b: 2\r\n 3\r\n"),
+            (&["B"], Take::Others, b"A: 1\r\nC: 4\r\n"),
+            (&["x"], Take::Named, b""),
+            (&["c", "a"], Take::Named, b"A: 1\r\nC: 4\r\n"),
+        ];
+        for (names, take, expected) in cases {
+            let mut out = Vec::new();
+            select(header, names, *take, &mut out);
+            assert_eq!(out, *expected, "{names:?} {take:?}");
+        }
+    }
+
+    #[test]
+    fn unfolding() {
+        let cases: &[(&[u8], &[u8])] = &[
+            (b" a ", b"a"),
+            (b"a\r\n b", b"a b"),
+            (b"a\n\tb", b"a\tb"),
+            (b"a\rb\0c\nd", b"a b c d"),
+            (b"\r\n a\r\n", b"a"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(unfold(value), *expected, "{value:?}");
+            assert_eq!(&*unfolded(value), *expected, "{value:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod describe;
 pub mod digest;
 mod fault;
 pub mod header;
+mod lex;
 pub mod parameter;
 pub mod scanner;
 mod span;

@@ -72,6 +72,7 @@ limits! {
     message_header_fields_max: "fields" = 4_096, "Header fields told apart in one header; the rest stays in the mail unread.";
     message_parts_max: "parts" = 1_000, "MIME parts told apart; the rest is one opaque part.";
     message_depth_max: "levels" = 32, "MIME nesting told apart; deeper parts are opaque.";
+    message_digest_octets_max: "octets" = 262_144, "Header values kept in one digest: what FETCH ENVELOPE and BODYSTRUCTURE may answer; values above it are told as NIL.";
     message_received_max: "fields" = 100, "RFC 5321 6.3: a mail with more Received fields is in a loop, 554 5.4.6.";
     imap_command_octets_max: "octets" = 65_536, "One command without its literals of APPEND. RFC 7162 4 asks for 8,192 at least.";
     imap_literal_octets_max: "octets" = 65_536, "A literal anywhere but in APPEND.";
