@@ -1,0 +1,97 @@
+//! What every session of a listener on one shard shares.
+
+use ringpost_api::Store;
+use ringpost_delivery::Post;
+use ringpost_directory::{Directory, Logins};
+use ringpost_runtime::{Shard, TlsServer};
+use ringpost_smtp::{Options, Role, Tls};
+use ringpost_types::limit::Limits;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a listener does with TLS. The configuration's `tls`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// `none`.
+    Absent,
+    /// `starttls`: offered. RFC 3207.
+    Offered,
+    /// `required`: STARTTLS before anything else.
+    Required,
+    /// `implicit`: from the first octet on. RFC 8314 §3.3.
+    Implicit,
+}
+
+/// What a [`Context`] is made of.
+pub struct Setup {
+    /// The thread.
+    pub shard: Rc<Shard>,
+    /// Where the directory looks.
+    pub store: Arc<dyn Store>,
+    /// Who is local.
+    pub directory: Arc<Directory>,
+    /// Good logins of the last minutes; one for all listeners of the shard.
+    pub logins: Rc<RefCell<Logins>>,
+    /// Where mail goes.
+    pub post: Rc<Post>,
+    /// Bounds in force.
+    pub limits: Arc<Limits>,
+    /// Our name.
+    pub hostname: String,
+    /// What the listener is for.
+    pub role: Role,
+    /// What it does with TLS.
+    pub tls_mode: TlsMode,
+    /// Certificate and key; a mode other than `Absent` needs them.
+    pub tls: Option<Arc<TlsServer>>,
+    /// Sessions now; one count for all listeners of the shard.
+    pub open: Rc<Cell<u64>>,
+}
+
+/// One for each listener and shard.
+pub struct Context {
+    pub(crate) setup: Setup,
+    /// What the state machine needs of it.
+    pub(crate) options: Rc<Options>,
+}
+
+impl Context {
+    /// Puts it together.
+    pub fn new(setup: Setup) -> Rc<Context> {
+        let options = Rc::new(Options {
+            role: setup.role,
+            hostname: setup.hostname.as_str().into(),
+            limits: Limits::clone(&setup.limits),
+        });
+        Rc::new(Context { setup, options })
+    }
+
+    /// How a new session stands with TLS, before its first octet.
+    pub(crate) fn tls_at_start(&self) -> Tls {
+        match (&self.setup.tls, self.setup.tls_mode) {
+            (None, _) | (_, TlsMode::Absent) => Tls::Absent,
+            (_, TlsMode::Offered) => Tls::Offered,
+            (_, TlsMode::Required) => Tls::Required,
+            (_, TlsMode::Implicit) => Tls::Active,
+        }
+    }
+
+    /// Counts a session in. `None`: smtp_session_connections_max is reached.
+    pub(crate) fn enter(&self) -> Option<Entered> {
+        let open = self.setup.open.get();
+        (open < self.setup.limits.smtp_session_connections_max).then(|| {
+            self.setup.open.set(open + 1);
+            Entered(self.setup.open.clone())
+        })
+    }
+}
+
+/// Counts a session while it lives.
+pub(crate) struct Entered(Rc<Cell<u64>>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}

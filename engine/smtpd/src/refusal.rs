@@ -1,0 +1,44 @@
+//! What each error is answered: the one place where errors become replies.
+
+use ringpost_delivery::Error;
+use ringpost_log::LogError;
+use ringpost_types::Reply;
+use ringpost_types::reply::Enhanced;
+
+/// RCPT: the domain is ours, the user is not there.
+pub const NO_SUCH_USER: Reply = Reply::new(550, Enhanced(5, 1, 1), "No such user here");
+/// RCPT: the domain is not ours, and the client is nobody we know. RFC 5321 §7.9.
+pub const RELAY_DENIED: Reply = Reply::new(550, Enhanced(5, 7, 1), "Relaying denied");
+/// RCPT: mail would have to leave this host.
+pub const NO_QUEUE: Reply = Reply::new(451, Enhanced(4, 3, 2), "Outbound queue not running");
+/// MAIL: the reverse-path is not one of the user's. RFC 6409 §6.1.
+pub const NOT_YOURS: Reply = Reply::new(
+    553,
+    Enhanced(5, 7, 1),
+    "Sender address does not belong to you",
+);
+/// RCPT: more accounts than one record may name.
+pub const TOO_MANY_ACCOUNTS: Reply = Reply::new(452, Enhanced(4, 5, 3), "Too many recipients");
+/// The body: too many Received fields. RFC 5321 §6.3.
+pub const LOOP: Reply = Reply::new(
+    554,
+    Enhanced(5, 4, 6),
+    "Too many hops, this mail is in a loop",
+);
+/// The store cannot be asked or written just now.
+pub const TROUBLE: Reply = Reply::new(451, Enhanced(4, 3, 0), "Trouble here, try again later");
+/// No room, on disk or in memory.
+pub const NO_ROOM: Reply = Reply::new(452, Enhanced(4, 3, 1), "No room just now, try again later");
+
+/// What a mail that was not taken is answered.
+pub fn of_delivery(error: &Error) -> Reply {
+    match error {
+        Error::Memory | Error::Lag | Error::Log(LogError::Full) => NO_ROOM,
+        Error::Store(ringpost_api::Error::Full) => NO_ROOM,
+        Error::Log(LogError::TooLarge) => ringpost_smtp::reply::TOO_LARGE,
+        Error::Log(LogError::Closed) | Error::Store(ringpost_api::Error::Closed) => {
+            Reply::new(451, Enhanced(4, 3, 2), "Shutting down, try again soon")
+        }
+        Error::Log(LogError::Io(_) | LogError::Damaged) | Error::Store(_) => TROUBLE,
+    }
+}

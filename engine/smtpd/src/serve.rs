@@ -1,0 +1,229 @@
+//! One connection's life: octets to the session, its actions done, replies back.
+//!
+//! In:  a connection. Out: mails in the log; one event for the connection's end.
+//!
+//! Replies gather in the connection's output until the session needs more input: commands that came together are answered
+//! together. RFC 2920 §3.2. When the server drains, a session between transactions is told 421 and closed; one in a
+//! transaction may finish it. RFC 5321 §3.8.
+
+use crate::context::{Context, TlsMode};
+use crate::login;
+use crate::transaction::{Origin, Transaction};
+use ringpost_directory::Login;
+use ringpost_runtime::time::{First, first};
+use ringpost_runtime::{Connection, Endpoint, event};
+use ringpost_smtp::{Action, Session, reply};
+use ringpost_types::{Reply, TraceId};
+use std::io;
+use std::rc::Rc;
+
+/// How a connection ended, for its event.
+enum End {
+    /// QUIT, or a last reply of the session's own.
+    Closed,
+    /// The peer left without QUIT.
+    Left,
+    /// Nothing heard.
+    Idle,
+    /// The server drains.
+    Drained,
+    /// The connection broke.
+    Broken(io::Error),
+}
+
+/// Serves one connection to its end.
+pub async fn serve(mut connection: Connection, context: Rc<Context>) {
+    let trace = context.setup.shard.trace_id();
+    let peer = connection.peer();
+    let Some(_entered) = context.enter() else {
+        event!(trace, "connection from {peer} refused: too many");
+        reply::BUSY.write(connection.output());
+        return connection.close().await;
+    };
+    let mut dialogue = Dialogue {
+        session: Session::new(context.options.clone(), context.tls_at_start()),
+        transaction: Transaction::new(),
+        login: None,
+        mails: 0,
+        peer,
+        trace,
+        context,
+    };
+    let end = match dialogue.run(&mut connection).await {
+        Ok(end) => end,
+        Err(error) => End::Broken(error),
+    };
+    let last = match end {
+        End::Idle => Some(reply::IDLE_TOO_LONG),
+        End::Drained => Some(reply::SHUTTING_DOWN),
+        End::Closed | End::Left | End::Broken(_) => None,
+    };
+    let why = match &end {
+        End::Closed => "closed",
+        End::Left => "left by the peer",
+        End::Idle => "idle for too long",
+        End::Drained => "drained",
+        End::Broken(_) => "broken",
+    };
+    let mails = dialogue.mails;
+    match &end {
+        End::Broken(error) => event!(trace, "connection from {peer} mails={mails} {why}: {error}"),
+        _ => event!(trace, "connection from {peer} mails={mails} {why}"),
+    }
+    // What the session holds is not needed while the peer takes its last reply.
+    drop(dialogue);
+    if let End::Broken(_) = end {
+        return;
+    }
+    if let Some(last) = last {
+        last.write(connection.output());
+    }
+    connection.close().await;
+}
+
+/// A session and what it is about.
+struct Dialogue {
+    context: Rc<Context>,
+    session: Session,
+    transaction: Transaction,
+    login: Option<Login>,
+    mails: u64,
+    peer: Endpoint,
+    trace: TraceId,
+}
+
+impl Dialogue {
+    async fn run(&mut self, connection: &mut Connection) -> io::Result<End> {
+        connection.input_max(self.session.line_octets_max());
+        if self.context.setup.tls_mode == TlsMode::Implicit {
+            self.start_tls(connection).await?;
+        }
+        self.session.greeting().write(connection.output());
+        loop {
+            let (used, action) = self.session.step(connection.input());
+            // A body is the one thing that is lent from the input.
+            if let Action::Body(run) = action {
+                let taken = self.transaction.body(run);
+                connection.consume(used);
+                if let Err(refusal) = taken {
+                    self.session.refuse_body(refusal);
+                }
+                continue;
+            }
+            let action = owned(action);
+            connection.consume(used);
+            if let Some(end) = self.act(action, connection).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Does what the session asks; the connection's end, if this is it.
+    async fn act(
+        &mut self,
+        action: Action<'static>,
+        connection: &mut Connection,
+    ) -> io::Result<Option<End>> {
+        let context = &*self.context;
+        match action {
+            Action::Reply(reply) => reply.write(connection.output()),
+            Action::More => {
+                connection.flush().await?;
+                return self.fill(connection).await;
+            }
+            Action::Body(_) => debug_assert!(false, "bodies are taken where they are lent"),
+            Action::Mail(mail) => {
+                let answer = self.transaction.mail(context, mail, self.login.as_ref());
+                self.answer("MAIL", answer);
+            }
+            Action::Recipient(recipient) => {
+                let login = self.login.as_ref();
+                let answer = self.transaction.recipient(context, recipient, login);
+                self.answer("RCPT", answer);
+            }
+            Action::Begin { size } => {
+                let origin = Origin {
+                    session: &self.session,
+                    peer: self.peer,
+                    tls: connection.tls(),
+                };
+                let answer = self.transaction.begin(context, size, &origin);
+                self.answer("DATA", answer);
+            }
+            Action::Abandon => self.transaction.abandon(),
+            Action::Reset => self.transaction.clear(),
+            Action::Deliver => {
+                let outcome = self.transaction.deliver(context, self.trace).await;
+                self.mails += u64::from(outcome.is_positive());
+                self.session.finish(outcome);
+            }
+            Action::Authenticate(credentials) => {
+                let answer = login::verify(context, credentials, self.trace).await;
+                let answer = answer.map(|login| self.login = Some(login));
+                self.session.answer(answer);
+            }
+            Action::StartTls => {
+                self.start_tls(connection).await?;
+                self.session.tls_started();
+            }
+            Action::Close => return Ok(Some(End::Closed)),
+        }
+        Ok(None)
+    }
+
+    /// Passes the answer on; a refusal is told once.
+    fn answer(&mut self, command: &str, answer: Result<(), Reply>) {
+        if let Err(reply) = &answer {
+            event!(
+                self.trace,
+                "{command} refused: {} {}",
+                reply.code,
+                reply.text
+            );
+        }
+        self.session.answer(answer);
+    }
+
+    /// Waits for more input; what ends the wait otherwise ends the connection.
+    async fn fill(&mut self, connection: &mut Connection) -> io::Result<Option<End>> {
+        let filled = if self.session.is_idle() {
+            match first(connection.fill(), self.context.setup.shard.drain()).await {
+                First::A(filled) => filled,
+                First::B(()) => return Ok(Some(End::Drained)),
+            }
+        } else {
+            connection.fill().await
+        };
+        match filled {
+            Ok(0) => Ok(Some(End::Left)),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some(End::Idle)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn start_tls(&mut self, connection: &mut Connection) -> io::Result<()> {
+        match &self.context.setup.tls {
+            Some(tls) => connection.start_tls(tls).await,
+            None => Err(io::Error::other("no certificate is configured")),
+        }
+    }
+}
+
+/// An action that lends nothing.
+fn owned(action: Action<'_>) -> Action<'static> {
+    match action {
+        Action::Body(_) => Action::Body(&[]),
+        Action::More => Action::More,
+        Action::Reply(reply) => Action::Reply(reply),
+        Action::Mail(mail) => Action::Mail(mail),
+        Action::Recipient(recipient) => Action::Recipient(recipient),
+        Action::Begin { size } => Action::Begin { size },
+        Action::Abandon => Action::Abandon,
+        Action::Deliver => Action::Deliver,
+        Action::Reset => Action::Reset,
+        Action::StartTls => Action::StartTls,
+        Action::Authenticate(credentials) => Action::Authenticate(credentials),
+        Action::Close => Action::Close,
+    }
+}
