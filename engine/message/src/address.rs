@@ -121,6 +121,10 @@ impl List<'_> {
                         at = Some(0); // A route begins.
                     }
                 }
+                Some(b'[') => {
+                    let literal = self.lexer.until(|octet| octet == b']');
+                    spec.text.extend_from_slice(literal);
+                }
                 Some(b':') => {
                     // RFC 5322 §4.4: a route is read and forgotten.
                     self.lexer.skip(1);
