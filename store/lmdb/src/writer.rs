@@ -1,0 +1,296 @@
+//! The one writer: gathers writes of all threads, applies them in one transaction, commits durably, tells whoever waits.
+//!
+//! In:  writes from a queue, in the order in which each thread submitted them.
+//! Out: answers, one call for each sink and commit; what changed, one call for each feed and commit.
+//!
+//! ```text
+//!            first write          a waiter, or idle, or full            on disk
+//!  (idle) ---------------> gather ---------------------------> commit ----------> answer, feed
+//!                            ^ '-- deliveries alone: until 25 ms after the last commit   |
+//!                            |                                                           | failed
+//!                            '---- deliveries kept, others answered with the error <-----'
+//! ```
+//! A delivery is durable in its log and its sender has been answered: it costs nobody anything to wait for company, and
+//! it is never given up. Invariant: what is answered is on disk.
+
+use crate::env::Env;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use ringpost_api::apply::{self, Edits};
+use ringpost_api::{Answer, Changed, Error, Feed, Outcome, ReplyTo, Sink, Write};
+use std::ptr::addr_eq;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long deliveries that nobody waits for are gathered, from the last commit on.
+const GATHER: Duration = Duration::from_millis(25);
+/// How long to wait after a failed commit before the next one.
+const RETRY: Duration = Duration::from_millis(250);
+/// Writes of one commit.
+const WRITES_MAX: usize = 2_000;
+/// Octets of digests and prefixes in one commit, about.
+const OCTETS_MAX: usize = 4 * 1024 * 1024;
+
+/// What the queue carries.
+pub(crate) enum Message {
+    Write(Request),
+    Close,
+}
+
+pub(crate) struct Request {
+    pub write: Write,
+    pub reply: Option<ReplyTo>,
+}
+
+/// What writer and submitters share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// Octets of mail submitted and not yet committed.
+    pub lag_octets: AtomicU64,
+    /// Octets of mail that nobody refers to any more, since the start.
+    pub freed_octets: AtomicU64,
+    pub feeds: Mutex<Vec<Weak<dyn Feed>>>,
+}
+
+pub(crate) struct Writer {
+    env: Arc<Env>,
+    shared: Arc<Shared>,
+    queue: Receiver<Message>,
+    batch: Vec<Request>,
+    batch_octets: usize,
+    /// Whether anyone waits for this batch.
+    awaited: bool,
+    committed: Instant,
+    /// After a failed commit: not before this.
+    retry: Option<Instant>,
+    closing: bool,
+    edits: Edits,
+}
+
+impl Writer {
+    pub fn new(env: Arc<Env>, shared: Arc<Shared>, queue: Receiver<Message>) -> Self {
+        Writer {
+            env,
+            shared,
+            queue,
+            batch: Vec::new(),
+            batch_octets: 0,
+            awaited: false,
+            committed: Instant::now(),
+            retry: None,
+            closing: false,
+            edits: Edits::default(),
+        }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub fn run(mut self) {
+        loop {
+            self.gather();
+            if self.batch.is_empty() {
+                return;
+            }
+            self.commit();
+            // What cannot be committed now is in the logs, and is replayed at the next start.
+            if self.closing && self.retry.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Fills the batch until it is to be committed. Empty afterwards: there is nothing more to do.
+    fn gather(&mut self) {
+        loop {
+            while !self.full() {
+                match self.queue.try_recv() {
+                    Ok(message) => self.take(message),
+                    Err(_) => break,
+                }
+            }
+            let due = self.due();
+            if self.closing || due.is_some_and(|due| due <= Instant::now()) {
+                return;
+            }
+            let received = match due {
+                Some(due) => self.queue.recv_deadline(due),
+                None => self
+                    .queue
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match received {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => self.closing = true,
+            }
+        }
+    }
+
+    /// When the batch goes out; `None` while it is empty.
+    fn due(&self) -> Option<Instant> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        match self.retry {
+            Some(retry) => Some(retry),
+            None if self.awaited || self.full() => Some(self.committed),
+            None => Some(self.committed + GATHER),
+        }
+    }
+
+    /// After a failure everything is taken in, so that whoever waits is told: back-pressure keeps it bounded.
+    fn full(&self) -> bool {
+        self.retry.is_none() && (self.batch.len() >= WRITES_MAX || self.batch_octets >= OCTETS_MAX)
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Close => self.closing = true,
+            Message::Write(request) => {
+                self.awaited |= request.reply.is_some();
+                self.batch_octets += octets(&request.write);
+                self.batch.push(request);
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        (self.batch_octets, self.awaited) = (0, false);
+        let applied = self.apply(&batch);
+        self.committed = Instant::now();
+        match applied {
+            Ok(applied) => {
+                self.retry = None;
+                self.shared
+                    .freed_octets
+                    .fetch_add(applied.freed_octets, Ordering::Relaxed);
+                let lag = batch.iter().map(|request| lag_octets(&request.write)).sum();
+                self.shared.lag_octets.fetch_sub(lag, Ordering::Relaxed);
+                answer(
+                    batch
+                        .into_iter()
+                        .map(|request| request.reply)
+                        .zip(applied.outcomes),
+                );
+                self.feed(&applied.changed);
+            }
+            Err(error) => {
+                self.retry = Some(self.committed + RETRY);
+                self.give_up(batch, &error);
+            }
+        }
+    }
+
+    /// After a failed commit: everyone is told, and deliveries, which are durable in a log, are kept.
+    fn give_up(&mut self, batch: Vec<Request>, error: &Error) {
+        let mut replies = Vec::new();
+        for mut request in batch {
+            replies.push((request.reply.take(), Err(error.clone())));
+            if matches!(request.write, Write::Deliver(_)) {
+                self.batch_octets += octets(&request.write);
+                self.batch.push(request);
+            }
+        }
+        answer(replies);
+    }
+
+    /// All of the batch in one transaction, durable on return.
+    fn apply(&mut self, batch: &[Request]) -> Result<Applied, Error> {
+        let now = now();
+        let mut applied = Applied::default();
+        let mut rows = self.env.write()?;
+        for request in batch {
+            let outcome = apply::apply(&mut rows, &request.write, now, &mut self.edits)?;
+            applied.outcomes.push(outcome);
+            applied.changed.extend_from_slice(&self.edits.changed);
+            applied.freed_octets += self
+                .edits
+                .freed
+                .iter()
+                .map(|freed| freed.octets)
+                .sum::<u64>();
+        }
+        rows.commit()?;
+        once_each(&mut applied.changed);
+        Ok(applied)
+    }
+
+    fn feed(&self, changed: &[Changed]) {
+        if changed.is_empty() {
+            return;
+        }
+        let mut feeds = self
+            .shared
+            .feeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        feeds.retain(|feed| match feed.upgrade() {
+            Some(feed) => {
+                feed.changed(changed);
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+#[derive(Default)]
+struct Applied {
+    outcomes: Vec<Result<Outcome, Error>>,
+    changed: Vec<Changed>,
+    freed_octets: u64,
+}
+
+/// Seconds since 1970; a clock before that counts as 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Octets a write brings along, about.
+fn octets(write: &Write) -> usize {
+    match write {
+        Write::Deliver(deliver) => {
+            let prefixes = deliver.targets.iter().map(|target| target.prefix.len());
+            deliver.digest.len() + prefixes.sum::<usize>()
+        }
+        Write::Store(store) => store.uids.len() * 128,
+        _ => 128,
+    }
+}
+
+/// What a write counts for back-pressure.
+pub(crate) fn lag_octets(write: &Write) -> u64 {
+    match write {
+        Write::Deliver(deliver) => deliver.octets,
+        _ => 0,
+    }
+}
+
+/// Each mailbox once, with its latest MODSEQ.
+fn once_each(changed: &mut Vec<Changed>) {
+    changed.sort_by_key(|c| (c.account, c.mailbox, std::cmp::Reverse(c.modseq)));
+    changed.dedup_by_key(|c| (c.account, c.mailbox));
+}
+
+/// One call for each sink, with all its answers. Sinks are few: one for each shard.
+pub(crate) fn answer(replies: impl IntoIterator<Item = (Option<ReplyTo>, Result<Outcome, Error>)>) {
+    let mut sinks: Vec<(Arc<dyn Sink>, Vec<Answer>)> = Vec::new();
+    for (reply, outcome) in replies {
+        let Some(ReplyTo { sink, token }) = reply else {
+            continue;
+        };
+        match sinks
+            .iter_mut()
+            .find(|(known, _)| addr_eq(Arc::as_ptr(known), Arc::as_ptr(&sink)))
+        {
+            Some((_, answers)) => answers.push((token, outcome)),
+            None => sinks.push((sink, vec![(token, outcome)])),
+        }
+    }
+    for (sink, answers) in sinks {
+        sink.complete(answers);
+    }
+}
