@@ -1,0 +1,150 @@
+//! APPEND: a message from the client, through the same door as mail from the network. RFC 3501 §6.3.11, RFC 4315 §3.
+//!
+//! In:  the command up to its literal; the literal is streamed, never held twice. Out: OK [APPENDUID] when it is there.
+//!
+//! Whatever can be refused is refused before the literal is asked for. A literal that comes unasked (RFC 7888) is read
+//! and thrown away first, up to the size of the largest message; beyond that the session ends.
+
+use crate::outcome::{Answer, Done, End, Refusal};
+use crate::session::Session;
+use ringpost_api::Error as StoreError;
+use ringpost_delivery::{Append as Order, Error, Ingest};
+use ringpost_imap::command::Append;
+use ringpost_imap::parse::{AppendEnd, end_of_append};
+use ringpost_imap::{Code, response};
+use ringpost_runtime::{event, time};
+
+const TOO_BIG: Refusal = Refusal::No(Some(Code::TooBig), "That message is too big.");
+
+/// APPEND.
+pub(crate) async fn run(session: &mut Session, append: Append<'_>) -> Answer {
+    let octets_max = session.context.limits.imap_append_octets_max;
+    let ready = prepare(session, &append, octets_max);
+    let (order, mut ingest) = match ready {
+        Ok(ready) => ready,
+        Err(refusal) if append.synchronizing => return Err(refusal),
+        Err(_) if append.octets > octets_max => return Err(End::Bye("That is too big.").into()),
+        Err(refusal) => {
+            receive(session, append.octets, |_| {}).await?;
+            end(session).await?;
+            return Err(refusal);
+        }
+    };
+    if append.synchronizing {
+        response::continuation(session.out(), "Send the message.");
+    }
+    // A budget that runs out meanwhile refuses the message, after the rest of it.
+    let mut taken = Ok(());
+    receive(session, append.octets, |run| {
+        if taken.is_ok() {
+            taken = ingest.body(run);
+        }
+    })
+    .await?;
+    end(session).await?;
+    taken.map_err(refuse)?;
+    let post = session.context.post.clone();
+    let placed = post.append(order, ingest.finish()).await.map_err(|error| {
+        event!(session.trace, "imap: append failed: {error}");
+        refuse(error)
+    })?;
+    let code = Code::AppendUid {
+        uidvalidity: placed.uidvalidity,
+        uid: placed.uid,
+    };
+    Ok(Done::coded(code, "APPEND completed."))
+}
+
+/// Everything that can be known before the message is there.
+fn prepare(
+    session: &Session,
+    append: &Append<'_>,
+    octets_max: u64,
+) -> Result<(Order, Ingest), Refusal> {
+    if session.login.is_none() {
+        return Err(Refusal::Bad("Log in first."));
+    }
+    if append.octets > octets_max {
+        return Err(TOO_BIG);
+    }
+    if append.octets == 0 {
+        // RFC 3502 §6.3.11: an empty message is one that the client has given up.
+        return Err(Refusal::No(Some(Code::Cannot), "The message is empty."));
+    }
+    if append.flags.keywords.len() as u64 > session.context.limits.imap_keywords_max {
+        return Err(Refusal::No(Some(Code::Limit), "Too many keywords."));
+    }
+    let mailbox = session
+        .mailbox(append.mailbox)?
+        .ok_or(Refusal::TRY_CREATE)?;
+    let ingest = session
+        .context
+        .post
+        .ingest(Some(append.octets), b"")
+        .map_err(refuse)?;
+    let order = Order {
+        account: session.account()?,
+        mailbox,
+        flags: append.flags.system,
+        keywords: append
+            .flags
+            .keywords
+            .iter()
+            .map(|&keyword| keyword.into())
+            .collect(),
+        internal_date: append.date.unwrap_or_else(time::now_unix),
+    };
+    Ok((order, ingest))
+}
+
+/// Hands over `octets` octets of input as they come.
+async fn receive(
+    session: &mut Session,
+    octets: u64,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), End> {
+    let mut left = octets;
+    while left > 0 {
+        session.input().await?;
+        let input = session.connection.input();
+        let run = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        take(&input[..run]);
+        session.connection.consume(run);
+        left -= run as u64;
+    }
+    Ok(())
+}
+
+/// Takes the CRLF that ends the command. Anything else, a second message (RFC 3502) among it, is refused up to the
+/// end of its line.
+async fn end(session: &mut Session) -> Result<(), Refusal> {
+    let mut octets = Vec::new();
+    loop {
+        session.more(&mut octets).await?;
+        match end_of_append(&octets) {
+            AppendEnd::End { .. } => return Ok(()),
+            AppendEnd::NeedMore => {}
+            AppendEnd::Bad if octets.ends_with(b"\n") => {
+                return Err(Refusal::Bad("APPEND takes one message."));
+            }
+            AppendEnd::Bad
+                if octets.len() as u64 > session.context.limits.imap_command_octets_max =>
+            {
+                return Err(End::Bye("That line is too long.").into());
+            }
+            AppendEnd::Bad => {}
+        }
+    }
+}
+
+/// What went wrong on the way into the store.
+fn refuse(error: Error) -> Refusal {
+    match error {
+        Error::Memory | Error::Lag => {
+            Refusal::No(Some(Code::Unavailable), "The server is busy; try again.")
+        }
+        Error::Log(_) => Refusal::No(Some(Code::ServerBug), "The server's mail log has failed."),
+        Error::Store(StoreError::NoMailbox) => Refusal::TRY_CREATE,
+        Error::Store(error) => error.into(),
+    }
+}
