@@ -9,17 +9,21 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Whether a password may come over a connection without TLS.
+/// What a listener does with TLS. The configuration's `tls`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClearLogin {
-    /// A listener that has no TLS at all, which the configuration must ask for: loopback, demo.
-    Allowed,
-    /// LOGINDISABLED until STARTTLS. RFC 3501 §6.2.3, RFC 8314 §4.1.
-    Refused,
+pub enum TlsMode {
+    /// `none`: passwords come in clear. For loopback and the demo; the configuration has to ask for it.
+    Absent,
+    /// `starttls`: offered, and no login before it. RFC 3501 §6.2.3, RFC 8314 §4.1.
+    Offered,
+    /// `required`: the same, for IMAP does little before a login.
+    Required,
+    /// `implicit`: from the first octet on. RFC 8314 §3.2.
+    Implicit,
 }
 
-/// One for each listener and shard.
-pub struct Context {
+/// What a [`Context`] is made of.
+pub struct Setup {
     /// The thread.
     pub shard: Rc<Shard>,
     /// Mailboxes and messages.
@@ -30,18 +34,41 @@ pub struct Context {
     pub post: Rc<Post>,
     /// Bounds in force.
     pub limits: Arc<Limits>,
-    /// What STARTTLS offers; `None` where there is none, or where the listener speaks TLS from the start.
+    /// What the listener does with TLS.
+    pub tls_mode: TlsMode,
+    /// Certificate and key; a mode other than `Absent` needs them.
     pub tls: Option<Arc<TlsServer>>,
-    /// Whether a password may come in clear.
-    pub clear_login: ClearLogin,
     /// Sessions now; one count for all listeners of the shard.
     pub open: Rc<Cell<u64>>,
 }
 
-/// Counts a session while it lives.
-pub(crate) struct Entered(Rc<Cell<u64>>);
+/// One for each listener and shard.
+pub struct Context {
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) logins: Rc<RefCell<Logins>>,
+    pub(crate) post: Rc<Post>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) tls_mode: TlsMode,
+    pub(crate) tls: Option<Arc<TlsServer>>,
+    open: Rc<Cell<u64>>,
+}
 
 impl Context {
+    /// Puts it together.
+    pub fn new(setup: Setup) -> Rc<Context> {
+        Rc::new(Context {
+            shard: setup.shard,
+            store: setup.store,
+            logins: setup.logins,
+            post: setup.post,
+            limits: setup.limits,
+            tls_mode: setup.tls_mode,
+            tls: setup.tls,
+            open: setup.open,
+        })
+    }
+
     /// Counts a session in. `None`: `imap_connections_max` is reached.
     pub(crate) fn enter(&self) -> Option<Entered> {
         let open = self.open.get();
@@ -51,6 +78,9 @@ impl Context {
         })
     }
 }
+
+/// Counts a session while it lives.
+pub(crate) struct Entered(Rc<Cell<u64>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {

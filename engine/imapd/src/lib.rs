@@ -25,5 +25,5 @@ mod structure;
 mod view;
 mod walk;
 
-pub use context::{ClearLogin, Context};
+pub use context::{Context, Setup, TlsMode};
 pub use serve::serve;

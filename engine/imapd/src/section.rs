@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn partials() {
-        const CASES: &[(u64, Option<(u64, u64)>, (u64, u64))] = &[
+        /// Octets there are; what is asked for; where to begin and how many.
+        type Case = (u64, Option<(u64, u64)>, (u64, u64));
+        const CASES: &[Case] = &[
             (10, None, (0, 10)),
             (10, Some((0, 10)), (0, 10)),
             (10, Some((0, 11)), (0, 10)),

@@ -1,6 +1,6 @@
 //! The life of a session: greeting, commands one after the other, BYE.
 //!
-//! In:  an accepted connection, over TLS already where the listener speaks it from the start.
+//! In:  an accepted connection.
 //! Out: nothing; when it returns the connection is closed and the session's end is told.
 //!
 //! Invariants: the tagged answer of every command is written here, once, after the news of the selected mailbox;
@@ -8,7 +8,7 @@
 //! command needs lives in one boxed future, so that a session that waits for its client is small.
 
 use crate::command::{self, idle};
-use crate::context::Context;
+use crate::context::{Context, TlsMode};
 use crate::outcome::{Answer, Done, End, Refusal};
 use crate::session::Session;
 use crate::view::Renumber;
@@ -22,11 +22,30 @@ use std::rc::Rc;
 pub async fn serve(connection: Connection, context: Rc<Context>) {
     let entered = context.enter();
     let mut session = Session::new(connection, context);
-    let end = match entered {
-        Some(_) => run(&mut session).await,
-        None => End::Bye("Too many connections."),
+    let end = match (shake_hands(&mut session).await, &entered) {
+        (Err(end), _) => end,
+        (Ok(()), Some(_)) => run(&mut session).await,
+        (Ok(()), None) => End::Bye("Too many connections."),
     };
     Box::pin(farewell(session, end)).await;
+}
+
+/// TLS from the first octet on, where the listener has it so and has not seen to it itself. RFC 8314 §3.2.
+async fn shake_hands(session: &mut Session) -> Result<(), End> {
+    let tls = match (session.context.tls_mode, &session.context.tls) {
+        (TlsMode::Implicit, Some(tls)) => tls.clone(),
+        // The configuration does not get here without a certificate.
+        (TlsMode::Implicit, None) => return Err(End::Lost),
+        _ => return Ok(()),
+    };
+    if session.connection.tls().is_some() {
+        return Ok(());
+    }
+    let shaken = Box::pin(session.connection.start_tls(&tls)).await;
+    shaken.map_err(|error| {
+        event!(session.trace, "imap: TLS failed: {error}");
+        End::Lost
+    })
 }
 
 /// Greeting and commands, until the session ends.

@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn plain_messages() {
-        const CASES: &[(&[u8], Option<(&[u8], &[u8])>)] = &[
+        /// Message; user and password.
+        type Case = (&'static [u8], Option<(&'static [u8], &'static [u8])>);
+        const CASES: &[Case] = &[
             (
                 b"\0tim\0tanstaaftanstaaf",
                 Some((b"tim", b"tanstaaftanstaaf")),

@@ -1,6 +1,6 @@
 //! CAPABILITY: what is true now, and nothing else. RFC 3501 §6.1.1.
 
-use crate::context::ClearLogin;
+use crate::context::TlsMode;
 use crate::outcome::{Answer, Done};
 use crate::session::Session;
 use ringpost_imap::data;
@@ -41,10 +41,14 @@ pub(crate) fn names(session: &Session) -> String {
 
 /// Whether STARTTLS would be taken.
 pub(super) fn may_start_tls(session: &Session) -> bool {
-    session.context.tls.is_some() && session.connection.tls().is_none()
+    let offered = matches!(
+        session.context.tls_mode,
+        TlsMode::Offered | TlsMode::Required
+    );
+    offered && session.context.tls.is_some() && session.connection.tls().is_none()
 }
 
 /// Whether a password would be taken. RFC 3501 §6.2.3.
 pub(super) fn may_log_in(session: &Session) -> bool {
-    session.connection.tls().is_some() || session.context.clear_login == ClearLogin::Allowed
+    session.connection.tls().is_some() || session.context.tls_mode == TlsMode::Absent
 }

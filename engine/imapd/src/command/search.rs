@@ -62,7 +62,7 @@ fn prepare<'c>(session: &mut Session, search: &Search<'c>) -> Result<Criterion<'
 
 /// The places that can fit: a set of numbers that must hold anyway makes the walk short.
 fn range(view: &View, key: &SearchKey<'_>) -> Vec<Range<usize>> {
-    let all = || vec![0..view.uids().len()];
+    let all = || std::iter::once(0..view.uids().len()).collect();
     match key {
         SearchKey::Uid(set) => view.places(set, Numbers::Uid).unwrap_or_else(all),
         SearchKey::Sequence(set) => view.places(set, Numbers::Sequence).unwrap_or_else(all),
@@ -203,7 +203,7 @@ async fn readable(session: &Session, mail: &Mail, body: bool) -> Result<Readable
             let octets = gather(session, mail, part.body, false).await?;
             readable
                 .texts
-                .push(text::decode(&octets, part.encoding, part.charset()));
+                .push(text::decode(&octets, part.encoding, part.charset()).into_owned());
         }
         if let Some(nested) = digest.nested(index) {
             let octets = gather(session, mail, nested.header, false).await?;

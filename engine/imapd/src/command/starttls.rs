@@ -4,6 +4,7 @@ use super::capability;
 use crate::outcome::{Answer, Done, End, Refusal};
 use crate::session::Session;
 use ringpost_imap::{Status, response};
+use ringpost_runtime::event;
 
 /// STARTTLS. Writes its tagged answer itself: what follows the OK is already TLS. Octets that came in clear behind
 /// the command are dropped by the connection, so nobody can slip commands into the session. RFC 3501 §11.1.
@@ -18,6 +19,9 @@ pub(super) async fn run(session: &mut Session, tag: &str) -> Answer {
     session.flush().await?;
     match session.connection.start_tls(&tls).await {
         Ok(()) => Ok(Done::silent()),
-        Err(_) => Err(End::Lost.into()),
+        Err(error) => {
+            event!(session.trace, "imap: TLS failed: {error}");
+            Err(End::Lost.into())
+        }
     }
 }
