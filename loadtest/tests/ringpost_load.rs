@@ -110,7 +110,7 @@ fn a_ledger_is_verified_later() {
     let verify = |ledger: &std::path::Path| {
         let (imap, ledger) = (server.imap, ledger.display());
         load(&format!(
-            "verify --ledger {ledger} --service imap:{imap} --password-file {password}"
+            "verify --ledger {ledger} --service imap:{imap} --wait 1 --password-file {password}"
         ))
     };
     assert_eq!(verify(&ledger).status.code(), Some(0));
