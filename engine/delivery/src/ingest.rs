@@ -8,6 +8,7 @@
 
 use crate::memory::{Charge, Memory};
 use crate::{Error, trace};
+use ringpost_mailauth::body_hash::{BodyHashes, BodyResult};
 use ringpost_message::{Digest, Scanner};
 use ringpost_types::TraceId;
 use ringpost_types::limit::Limits;
@@ -18,13 +19,24 @@ const ROOM_OCTETS_MAX: u64 = 256 * 1024;
 const ROOM_OCTETS: u64 = 4 * 1024;
 
 /// A mail that is arriving.
-#[derive(Debug)]
 pub struct Ingest {
     octets: Vec<u8>,
     /// Octets of our own fields in front.
     head_octets: usize,
     scanner: Scanner,
+    hashing: Hashing,
     charge: Charge,
+}
+
+/// Where the body hashes of DKIM-Signatures stand. RFC 6376 §3.7.
+#[derive(Clone)]
+enum Hashing {
+    /// The header has not ended: nobody knows yet what to hash.
+    Waiting,
+    /// Octets before `next` are hashed.
+    Body { hashes: BodyHashes, next: usize },
+    /// No signature asks.
+    Nothing,
 }
 
 /// A mail that has arrived.
@@ -38,6 +50,8 @@ pub struct Arrived {
     pub digest: Vec<u8>,
     /// Received fields the mail came with, ours not counted. RFC 5321 §6.3.
     pub received: u32,
+    /// What came of the body hash of each DKIM-Signature, in the order of the header. RFC 6376 §6.1.3.
+    pub signatures: Vec<BodyResult>,
     /// Held until the mail is durable.
     pub(crate) charge: Charge,
 }
@@ -54,7 +68,8 @@ pub struct Completion<'s> {
 }
 
 impl Ingest {
-    /// Begins with `head`, our own fields; `size` is what the peer announces, in octets.
+    /// Begins with `head`, our own fields; `size` is what the peer announces, in octets. A mail without fields of ours
+    /// is a client's own copy: nobody asks about its signatures.
     pub fn new(
         limits: &Limits,
         memory: &Memory,
@@ -69,11 +84,15 @@ impl Ingest {
         octets.extend_from_slice(head);
         let mut charge = memory.charge();
         charge.add(head.len())?;
-        let scanner = Scanner::new(limits);
         Ok(Ingest {
             octets,
             head_octets: head.len(),
-            scanner,
+            scanner: Scanner::new(limits),
+            hashing: if head.is_empty() {
+                Hashing::Nothing
+            } else {
+                Hashing::Waiting
+            },
             charge,
         })
     }
@@ -83,7 +102,27 @@ impl Ingest {
         self.charge.add(run.len())?;
         self.octets.extend_from_slice(run);
         self.scanner.feed(&self.octets);
+        self.hash();
         Ok(())
+    }
+
+    /// Hashes the body octets that are new, if a signature asks.
+    fn hash(&mut self) {
+        if let Hashing::Waiting = self.hashing
+            && let Some(next) = self.scanner.header_end()
+        {
+            let values = self.scanner.signatures().iter();
+            let hashes = BodyHashes::new(values.map(|span| span.of(&self.octets)));
+            self.hashing = if self.scanner.signatures().is_empty() {
+                Hashing::Nothing
+            } else {
+                Hashing::Body { hashes, next }
+            };
+        }
+        if let Hashing::Body { hashes, next } = &mut self.hashing {
+            hashes.update(&self.octets[*next..]);
+            *next = self.octets.len();
+        }
     }
 
     /// What has arrived so far, our own fields in front.
@@ -93,14 +132,19 @@ impl Ingest {
 
     /// The mail is complete.
     pub fn finish(self) -> Arrived {
-        let received = self.scanner.received();
-        let ours = u32::from(self.head_octets > 0);
         let digest = self.scanner.finish(&self.octets);
+        let received = Digest::read(&digest).map_or(0, |digest| digest.received());
+        let ours = u32::from(self.head_octets > 0);
+        let signatures = match self.hashing {
+            Hashing::Body { hashes, .. } => hashes.finish(),
+            Hashing::Waiting | Hashing::Nothing => Vec::new(),
+        };
         Arrived {
             octets: self.octets,
             head_octets: self.head_octets,
             digest,
             received: received.saturating_sub(ours),
+            signatures: signatures.into_iter().map(|(_, result)| result).collect(),
             charge: self.charge,
         }
     }
@@ -135,5 +179,129 @@ impl Arrived {
         scanner.feed(&self.octets);
         self.digest = scanner.finish(&self.octets);
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] =
+        b"Received: by mx.example.org with ESMTP id 1; Thu, 1 Jan 1970 00:00:00 +0000\r\n";
+
+    /// Takes a mail in, cut at `cut`.
+    fn arrive(mail: &str, head: &[u8], cut: usize) -> Arrived {
+        let memory = Memory::new(1 << 20);
+        let mut ingest = Ingest::new(&Limits::default(), &memory, None, head).expect("room");
+        for run in [&mail.as_bytes()[..cut], &mail.as_bytes()[cut..]] {
+            ingest.body(run).expect("room");
+        }
+        assert_eq!(memory.taken(), (head.len() + mail.len()) as u64);
+        let arrived = ingest.finish();
+        assert_eq!(arrived.octets, [head, mail.as_bytes()].concat());
+        arrived
+    }
+
+    #[test]
+    fn received_fields_that_came_are_counted() {
+        let cases: &[(&str, u32)] = &[
+            (
+                "Received: a\r\nreceived:\r\n b\r\nSubject: c\r\n\r\nReceived: d\r\n",
+                2,
+            ),
+            ("Subject: c\r\n\r\n", 0),
+            ("Received: a\r\n", 1),
+        ];
+        for &(mail, expected) in cases {
+            for cut in 0..=mail.len() {
+                assert_eq!(
+                    arrive(mail, HEAD, cut).received,
+                    expected,
+                    "{mail:?} cut at {cut}"
+                );
+                assert_eq!(
+                    arrive(mail, b"", cut).received,
+                    expected,
+                    "{mail:?} cut at {cut}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn body_hashes_however_cut() {
+        // RFC 6376 appendix A.2: the body and its hash.
+        let signature = "DKIM-Signature: v=1; a=rsa-sha256; s=brisbane; d=example.com; c=simple/simple; \
+                         h=From; b=AA==;\r\n bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=\r\n";
+        let body = "Hi.\r\n\r\nWe lost the game. Are you hungry yet?\r\n\r\nJoe.\r\n";
+        let mail = format!("{signature}From: a\r\n\r\n{body}");
+        for cut in 0..=mail.len() {
+            assert_eq!(
+                arrive(&mail, HEAD, cut).signatures,
+                [BodyResult::Match],
+                "cut at {cut}"
+            );
+        }
+        let other = mail.replace("lost", "won");
+        assert_eq!(arrive(&other, HEAD, 0).signatures, [BodyResult::Mismatch]);
+        assert_eq!(arrive(&mail, b"", 0).signatures, []);
+        assert_eq!(arrive("From: a\r\n\r\nb\r\n", HEAD, 0).signatures, []);
+    }
+
+    #[test]
+    fn a_users_mail_is_completed_where_it_must_be() {
+        let completion = Completion {
+            hostname: "mx.example.org",
+            id: TraceId(0xabc),
+            unix: 0,
+        };
+        let (date, id) = (
+            "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n",
+            "Message-ID: <0000000000000abc@mx.example.org>\r\n",
+        );
+        let cases: &[(&str, String)] = &[
+            ("From: a@b\r\n\r\n", format!("{date}{id}")),
+            ("Message-ID: <a@b>\r\n\r\n", date.to_owned()),
+            (
+                "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n\r\n",
+                id.to_owned(),
+            ),
+            (
+                "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <a@b>\r\n\r\n",
+                String::new(),
+            ),
+        ];
+        for (mail, added) in cases {
+            let arrived = arrive(mail, HEAD, 0);
+            let arrived = arrived
+                .complete(completion, &Limits::default())
+                .expect("room");
+            let expected = [HEAD, added.as_bytes(), mail.as_bytes()].concat();
+            assert_eq!(arrived.octets, expected, "{mail:?}");
+            assert_eq!(arrived.head_octets, HEAD.len() + added.len());
+            let digest = Digest::read(&arrived.digest).expect("a digest");
+            assert_eq!(digest.octets(), expected.len() as u64);
+            let envelope = digest.envelope();
+            assert!(
+                envelope.date.is_some() && envelope.message_id.is_some(),
+                "{mail:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn memory_up_to_the_limit_and_one_above() {
+        let (limits, memory) = (Limits::default(), Memory::new(100));
+        assert!(matches!(
+            Ingest::new(&limits, &memory, Some(101), b""),
+            Err(Error::Memory)
+        ));
+        let mut ingest = Ingest::new(&limits, &memory, Some(100), b"").expect("room");
+        assert_eq!(ingest.body(&[b'a'; 100]), Ok(()));
+        assert_eq!(ingest.body(b"a"), Err(Error::Memory));
+        let arrived = ingest.finish();
+        assert_eq!(memory.taken(), 100);
+        drop(arrived);
+        assert_eq!(memory.taken(), 0);
     }
 }
