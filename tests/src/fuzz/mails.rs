@@ -1,0 +1,143 @@
+//! Mails: the scanner and its digest, digests that were tampered with, address lists.
+
+use super::{Target, cuts};
+use crate::mail;
+use crate::random::Random;
+use ringpost_message::digest::{Address, Addresses, Envelope};
+use ringpost_message::{Digest, Scanner, Span, address, date, header, text, word};
+use ringpost_types::limit::Limits;
+
+const WORDS: &[&[u8]] = &[
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n",
+    b"--",
+    b"--b1\r\n",
+    b"--b1--\r\n",
+    b"Content-Type: multipart/mixed; boundary=b1\r\n",
+    b"Content-Type: message/rfc822\r\n\r\n",
+    b"Content-Transfer-Encoding: base64\r\n",
+    b"boundary=\"",
+    b"=?utf-8?q?=C3=A9?=",
+    b"=?utf-8?b?",
+    b"From: ",
+    b"<a@b.example>",
+    b"group: a@b.example;",
+    b"\"",
+    b"(((",
+    b"filename*0*=utf-8''%C3",
+];
+
+pub const MESSAGE: Target = Target {
+    name: "message",
+    seeds: || mail::samples().into_iter().map(|sample| sample.octets).collect(),
+    words: WORDS,
+    check: check_message,
+};
+
+pub const DIGEST: Target = Target {
+    name: "message-digest",
+    seeds: || mail::samples().iter().map(|sample| digest(&sample.octets, &[])).collect(),
+    words: &[b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", b"\xff\xff\xff\xff", b"\0\0\0\0"],
+    check: |input, _| walk(input, None),
+};
+
+pub const ADDRESS: Target = Target {
+    name: "message-address",
+    seeds: || {
+        const LISTS: &[&str] = &[
+            "Joe Q. Public <john.q.public@example.com>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
+            "A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;, undisclosed-recipients:;",
+            "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+            "=?utf-8?q?J=C3=B6rg?= <@route.example:joerg@example.org>, \u{e9}@\u{e9}.example",
+        ];
+        LISTS.iter().map(|list| list.as_bytes().to_vec()).collect()
+    },
+    words: &[b",", b";", b":", b"<", b">", b"@", b"(", b")", b"\"", b"\\", b"((((", b"=?utf-8?b?"],
+    check: |input, _| {
+        let mut items = 0;
+        address::parse(input, &mut |_| items += 1);
+        assert!(items <= 2 * input.len() + 2);
+        word::decode(input);
+        text::decode(input, b"quoted-printable", Some(b"utf-8"));
+        text::decode(input, b"base64", Some(b"iso-2022-jp"));
+    },
+};
+
+/// The digest of a message that arrives in pieces.
+fn digest(message: &[u8], cuts: &[usize]) -> Vec<u8> {
+    let mut scanner = Scanner::new(&Limits::default());
+    for &cut in cuts {
+        scanner.feed(&message[..cut]);
+    }
+    scanner.finish(message)
+}
+
+fn check_message(input: &[u8], random: &mut Random) {
+    let at_once = digest(input, &[]);
+    let cuts = cuts(input.len(), random);
+    assert!(at_once == digest(input, &cuts), "cut at {cuts:?}");
+    assert!(Digest::read(&at_once).is_ok(), "what is written reads back");
+    walk(&at_once, Some(input));
+}
+
+/// Asks a digest everything; with its message, spans lie in it.
+fn walk(octets: &[u8], message: Option<&[u8]>) {
+    let Ok(digest) = Digest::read(octets) else {
+        return;
+    };
+    let inside = |span: Span| assert!(message.is_none_or(|message| span.end <= message.len()));
+    envelope(&digest.envelope());
+    inside(digest.header());
+    inside(digest.body());
+    for index in 0..digest.parts() {
+        let part = digest.part(index).expect("a part for each index");
+        inside(part.header);
+        inside(part.body);
+        assert_eq!(part.index, index);
+        if let Some(nested) = digest.nested(index) {
+            inside(nested.body);
+        }
+        if let Some(inner) = digest.nested_envelope(index) {
+            envelope(&inner);
+        }
+        let children = digest.children(index).count();
+        assert!(children <= digest.parts());
+        digest.find(&[1, index as u32, 2]);
+        if let Some(message) = message {
+            let mut taken = Vec::new();
+            header::select(part.header.of(message), &["subject"], header::Take::Named, &mut taken);
+            assert!(taken.len() <= part.header.len() + 2);
+        }
+    }
+}
+
+fn envelope(envelope: &Envelope<'_>) {
+    let lists = [
+        envelope.from,
+        envelope.sender,
+        envelope.reply_to,
+        envelope.to,
+        envelope.cc,
+        envelope.bcc,
+    ];
+    for list in lists {
+        addresses(list);
+    }
+    if let Some(subject) = envelope.subject {
+        assert!(!subject.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0)));
+        word::decode(subject);
+    }
+    if let Some(value) = envelope.date {
+        date::parse(value);
+    }
+}
+
+fn addresses(list: Addresses<'_>) {
+    for address in list {
+        if let Address::Mailbox { mailbox, host, .. } = address {
+            let broken = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
+            assert!(!mailbox.iter().chain(host).any(broken));
+        }
+    }
+}

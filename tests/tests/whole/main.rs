@@ -1,0 +1,9 @@
+//! Tests of the house as a whole: its rules, its parsers under mutated input, and the server as one process.
+#![forbid(unsafe_code)]
+
+mod crash;
+mod dialogs;
+mod fuzz;
+mod house;
+mod life;
+mod mails;
