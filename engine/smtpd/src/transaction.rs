@@ -29,6 +29,13 @@ pub(crate) struct Transaction {
     head: Vec<u8>,
 }
 
+/// A mail in the log.
+struct Taken {
+    octets: usize,
+    /// A word for each DKIM-Signature: what came of its body hash.
+    dkim: String,
+}
+
 /// What a mail's Received field tells of the connection.
 pub(crate) struct Origin<'s> {
     pub session: &'s Session,
@@ -178,17 +185,17 @@ impl Transaction {
 
     /// The mail is complete: into the log. What to answer.
     pub(crate) async fn deliver(&mut self, context: &Context, connection: TraceId) -> Reply {
-        let (id, setup) = (self.id, &context.setup);
+        let id = self.id;
         let outcome = self.into_log(context).await;
         let from = self.reverse_path.take();
         let from = from.as_ref().map_or(String::new(), Address::to_string);
         let count = self.recipients.len();
         self.clear();
         match outcome {
-            Ok(octets) => {
+            Ok(Taken { octets, dkim }) => {
                 event!(
                     id,
-                    "accepted from=<{from}> accounts={count} octets={octets} {connection}"
+                    "accepted from=<{from}> accounts={count} octets={octets}{dkim} connection={connection}"
                 );
                 Reply::with_text(250, Some(Enhanced(2, 0, 0)), format!("Ok, id {id}"))
             }
@@ -196,16 +203,15 @@ impl Transaction {
                 let (code, text) = (reply.code, &reply.text);
                 event!(
                     id,
-                    "refused from=<{from}> accounts={count} {connection}: {code} {text}"
+                    "refused from=<{from}> accounts={count} connection={connection}: {code} {text}"
                 );
-                debug_assert!(!reply.is_positive(), "{}", setup.hostname);
                 reply
             }
         }
     }
 
-    /// Octets of the mail, once it is durable.
-    async fn into_log(&mut self, context: &Context) -> Result<usize, Reply> {
+    /// What there is to tell of the mail, once it is durable.
+    async fn into_log(&mut self, context: &Context) -> Result<Taken, Reply> {
         let (id, setup) = (self.id, &context.setup);
         let ingest = self.ingest.take().ok_or(refusal::TROUBLE)?;
         let mut arrived = ingest.finish();
@@ -225,14 +231,21 @@ impl Transaction {
             };
             arrived = arrived.complete(completion, &setup.limits).map_err(told)?;
         }
-        let octets = arrived.octets.len();
+        let mut taken = Taken {
+            octets: arrived.octets.len(),
+            dkim: String::new(),
+        };
+        for result in &arrived.signatures {
+            taken.dkim.push_str(" dkim-body=");
+            taken.dkim.push_str(result.name());
+        }
         let envelope = Envelope {
             reverse_path: self.reverse_path.as_ref(),
             recipients: &self.recipients,
             unix,
         };
         setup.post.accept(envelope, arrived).await.map_err(told)?;
-        Ok(octets)
+        Ok(taken)
     }
 }
 
