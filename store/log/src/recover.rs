@@ -249,10 +249,7 @@ impl Segment {
         };
         let meta_at = at + HEADER_OCTETS as u64;
         let mail_at = meta_at + header.meta_octets();
-        if mail_at
-            .checked_add(header.mail_octets)
-            .is_none_or(|end| end > self.window.octets)
-        {
+        if at.saturating_add(header.record_octets()) > self.window.octets {
             return Ok(None);
         }
         let Some(meta) = self.window.at(meta_at, header.meta_octets() as usize)? else {
