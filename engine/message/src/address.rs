@@ -229,35 +229,43 @@ fn ends_word(octet: u8) -> bool {
     octet.is_ascii_whitespace() || b"()<>@,;:\"".contains(&octet)
 }
 
-/// Words with one space between them, except around dots: `a . b` is one word. RFC 5322 §4.4.
+/// Words of a phrase, with one space between them; and, should an `@` follow, the local part that they end in:
+/// around dots it may have white space too. RFC 5322 §4.4.
 #[derive(Default)]
 struct Words {
     text: Vec<u8>,
-    last: usize,
+    /// The local part, and where it begins in `text`.
+    local: Vec<u8>,
+    local_start: usize,
 }
 
 impl Words {
     fn add(&mut self, word: &[u8]) {
-        let joined = self.text.is_empty() || self.text.ends_with(b".") || word.starts_with(b".");
-        if !joined {
+        if !self.text.is_empty() {
             self.text.push(b' ');
-            self.last = self.text.len();
         }
+        if !self.local.ends_with(b".") && !word.starts_with(b".") {
+            self.local.clear();
+            self.local_start = self.text.len();
+        }
+        self.local.extend_from_slice(word);
         self.text.extend_from_slice(word);
     }
 
     fn take(&mut self) -> Vec<u8> {
-        self.last = 0;
-        std::mem::take(&mut self.text)
+        std::mem::take(self).text
     }
 
-    /// All words but the last, and the last.
+    /// What stands before the local part, and the local part.
     fn take_last(&mut self) -> (Vec<u8>, Vec<u8>) {
-        let last = std::mem::take(&mut self.last);
-        let mut text = std::mem::take(&mut self.text);
-        let word = text.split_off(last);
+        let Words {
+            mut text,
+            local,
+            local_start,
+        } = std::mem::take(self);
+        text.truncate(local_start);
         text.truncate(text.trim_ascii_end().len());
-        (text, word)
+        (text, local)
     }
 }
 
