@@ -1,0 +1,109 @@
+//! `ringpost account add|passwd|remove|list`.
+
+use super::exit::Failure;
+use super::{Named, password, print};
+use crate::control::client;
+use crate::control::request::{Answer, Request};
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub enum Account {
+    /// Make an account with INBOX, Drafts, Sent, Junk, Trash and Archive
+    Add(One),
+    /// Give an account another password
+    Passwd(One),
+    /// Remove an account and all its mail
+    Remove {
+        /// The account's address
+        #[arg(value_name = "NAME@DOMAIN")]
+        name: String,
+        #[command(flatten)]
+        named: Named,
+    },
+    /// List the accounts
+    List {
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        named: Named,
+    },
+}
+
+#[derive(Args)]
+pub struct One {
+    /// The account's address
+    #[arg(value_name = "NAME@DOMAIN")]
+    name: String,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+    #[command(flatten)]
+    named: Named,
+}
+
+impl Account {
+    /// Does it.
+    pub fn run(self) -> Result<(), Failure> {
+        match self {
+            Account::Add(one) => {
+                let (name, named) = (one.name.clone(), one.named.clone());
+                let request = one.with_secret(|name, secret| Request::AccountAdd { name, secret });
+                client::ask(&named.open()?, request?)?;
+                print(&format!("account {name} added\n"));
+            }
+            Account::Passwd(one) => {
+                let (name, named) = (one.name.clone(), one.named.clone());
+                let request =
+                    one.with_secret(|name, secret| Request::AccountPasswd { name, secret });
+                client::ask(&named.open()?, request?)?;
+                print(&format!("password of {name} changed\n"));
+            }
+            Account::Remove { name, named } => {
+                let request = Request::AccountRemove { name: name.clone() };
+                client::ask(&named.open()?, request)?;
+                print(&format!("account {name} removed\n"));
+            }
+            Account::List { json, named } => {
+                if let Answer::Accounts(accounts) =
+                    client::ask(&named.open()?, Request::AccountList)?
+                {
+                    print(&list(&accounts, json));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl One {
+    /// Hashes the password here, so that it never crosses the control socket.
+    fn with_secret(
+        self,
+        request: impl FnOnce(String, String) -> Request,
+    ) -> Result<Request, Failure> {
+        self.named.open()?;
+        ringpost_types::Address::parse(&self.name)
+            .map_err(|why| Failure::usage(format!("{:?} is not an address: {why}", self.name)))?;
+        let password = password::read(&self.name, self.password_stdin)?;
+        let secret = ringpost_directory::secret::hash(&password).map_err(Failure::not_well)?;
+        Ok(request(self.name, secret))
+    }
+}
+
+fn list(accounts: &[crate::control::request::AccountLine], json: bool) -> String {
+    if json {
+        return super::json(&accounts);
+    }
+    let wide = accounts.iter().map(|account| account.name.chars().count());
+    let wide = wide.max().unwrap_or(0);
+    let mut text = String::new();
+    for account in accounts {
+        let disabled = if account.disabled { "  disabled" } else { "" };
+        text.push_str(&format!(
+            "{:wide$}  {:>4} mailboxes  {:>12} octets{disabled}\n",
+            account.name, account.mailboxes, account.octets
+        ));
+    }
+    text
+}

@@ -1,0 +1,141 @@
+//! `ringpost.toml`: what the operator says, read into types.
+//!
+//! In:  the file's text, and `--set key=value` overrides. Out: a [`Config`], or every [`Problem`] in it with file,
+//! line, column and what was expected.
+//!
+//! Reading order: [`key`] (every key there is), [`read`] (text to values), [`build`] (values to a [`Config`]:
+//! defaults, and what must agree), [`world`] (what only the machine can tell: files, certificates),
+//! [`problem`], [`nearest`].
+
+pub mod build;
+pub mod key;
+pub mod nearest;
+pub mod problem;
+pub mod read;
+pub mod world;
+
+pub use problem::{Problem, Problems};
+
+use ringpost_directory::LocalDomain;
+pub use ringpost_runtime::Bind;
+use ringpost_types::limit::Limits;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// What a running server is told. Paths are absolute or relative to the working directory: the file's folder is
+/// already in front of those that were relative to the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// What the server calls itself in greetings and trace fields.
+    pub hostname: String,
+    /// Where logs, index and control socket are.
+    pub data_dir: PathBuf,
+    /// At least one.
+    pub domains: Vec<LocalDomain>,
+    /// At least one; the standard ones when the file names none.
+    pub listeners: Vec<Listener>,
+    /// Certificate chain and key.
+    pub tls: TlsFiles,
+    /// Shard threads; `None`: as many as the process may use CPUs.
+    pub shards: Option<u16>,
+    /// Name servers; empty: the system's.
+    pub dns_upstream: Vec<SocketAddr>,
+    /// The table's defaults with what `[limits]` says.
+    pub limits: Limits,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// One `[[listener]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Where.
+    pub bind: Bind,
+    /// How TLS begins.
+    pub tls: TlsMode,
+}
+
+/// What a listener speaks, of what this version has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Mail from other hosts. RFC 5321.
+    Smtp,
+    /// Mail from our users. RFC 6409.
+    Submission,
+    /// Mail from a local relay, answered for each recipient. RFC 2033.
+    Lmtp,
+    /// Mailboxes. RFC 9051.
+    Imap,
+}
+
+impl Protocol {
+    /// The word of the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Submission => "submission",
+            Protocol::Lmtp => "lmtp",
+            Protocol::Imap => "imap",
+        }
+    }
+}
+
+/// Whether nobody outside this machine can reach `bind`.
+pub fn is_local(bind: &Bind) -> bool {
+    let Bind::Tcp(address) = bind else {
+        return true;
+    };
+    match address.ip() {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+        }
+    }
+}
+
+/// How TLS begins on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Never. For users' passwords on loopback and unix sockets alone.
+    None,
+    /// STARTTLS is offered.
+    Starttls,
+    /// STARTTLS comes before anything else.
+    Required,
+    /// With the first octet. RFC 8314 §3.
+    Implicit,
+}
+
+/// Reads and checks the text of a configuration file; asks nothing of the machine.
+pub fn load(file: &Path, text: &str, overrides: &[String]) -> Result<Config, Problems> {
+    let draft = read::draft(file, text, overrides)?;
+    build::config(file, draft)
+}
+
+/// Reads a configuration file from disk.
+pub fn open(file: &Path, overrides: &[String]) -> Result<Config, Problems> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => load(file, &text, overrides),
+        Err(error) => Err(Problem::of_file(
+            file,
+            format!(
+                "cannot be read: {error}; name the configuration with --config FILE, or make one with \"ringpost init\""
+            ),
+        )
+        .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

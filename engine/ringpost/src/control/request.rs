@@ -1,0 +1,159 @@
+//! What an operator can ask of a store, over the socket or directly: one line of JSON each way.
+//!
+//! In:  a [`Request`]. Out: an [`Answer`] or an error text with its exit code. A request that changes something
+//! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
+
+use crate::cli::exit::{Exit, Failure};
+use ringpost_api::{Error, Outcome, Snapshot, Write};
+use ringpost_directory::{Domains, account};
+use serde::{Deserialize, Serialize};
+
+/// Octets of one request or answer line at most, but for lists.
+pub const REQUEST_OCTETS_MAX: usize = 1 << 20;
+
+/// One question. Passwords come as hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Request {
+    AccountAdd { name: String, secret: String },
+    AccountPasswd { name: String, secret: String },
+    AccountRemove { name: String },
+    AccountList,
+    AliasAdd { name: String, targets: Vec<String> },
+    AliasRemove { name: String },
+    AliasList,
+}
+
+/// One account of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLine {
+    pub id: u32,
+    pub name: String,
+    pub mailboxes: u32,
+    pub octets: u64,
+    pub disabled: bool,
+}
+
+/// One alias of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasLine {
+    pub name: String,
+    pub targets: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "value", rename_all = "snake_case")]
+pub enum Answer {
+    Done,
+    Accounts(Vec<AccountLine>),
+    Aliases(Vec<AliasLine>),
+    Refused { code: u8, text: String },
+}
+
+impl Answer {
+    /// The answer, or the failure it tells of.
+    pub fn into_result(self) -> Result<Answer, Failure> {
+        match self {
+            Answer::Refused { code, text } if code == Exit::Unreachable as u8 => {
+                Err(Failure::unreachable(text))
+            }
+            Answer::Refused { text, .. } => Err(Failure::not_well(text)),
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl From<Result<Answer, Failure>> for Answer {
+    fn from(result: Result<Answer, Failure>) -> Self {
+        result.unwrap_or_else(|failure| Answer::Refused {
+            code: failure.exit as u8,
+            text: failure.text,
+        })
+    }
+}
+
+/// What a request needs.
+pub enum Plan {
+    /// Nothing more.
+    Answer(Answer),
+    /// This write; [`finish`] makes an answer of what comes of it.
+    Write(Write),
+}
+
+/// Looks a request up in `snapshot`.
+pub fn plan(
+    snapshot: &dyn Snapshot,
+    domains: &Domains,
+    request: &Request,
+) -> Result<Plan, Failure> {
+    Ok(Plan::Write(match request {
+        Request::AccountAdd { name, secret } => {
+            account::create(snapshot, domains, name, secret.clone())?
+        }
+        Request::AccountPasswd { name, secret } => {
+            account::change_secret(snapshot, name, secret.clone())?
+        }
+        Request::AccountRemove { name } => account::remove(snapshot, name)?,
+        Request::AliasAdd { name, targets } => {
+            account::put_alias(snapshot, domains, name, targets)?
+        }
+        Request::AliasRemove { name } => account::remove_alias(snapshot, name)?,
+        Request::AccountList => {
+            let accounts = account::list(snapshot)?.into_iter();
+            let lines = accounts.map(|account| AccountLine {
+                id: account.id.0,
+                name: account.name,
+                mailboxes: account.mailboxes,
+                octets: account.octets,
+                disabled: account.disabled,
+            });
+            return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
+        }
+        Request::AliasList => {
+            let aliases = account::list_aliases(snapshot)?.into_iter();
+            let lines = aliases.map(|alias| AliasLine {
+                name: alias.name,
+                targets: alias.targets,
+            });
+            return Ok(Plan::Answer(Answer::Aliases(lines.collect())));
+        }
+    }))
+}
+
+/// The answer to a request whose write has ended.
+pub fn finish(outcome: Result<Outcome, Error>) -> Result<Answer, Failure> {
+    outcome?;
+    Ok(Answer::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back() {
+        let request = Request::AliasAdd {
+            name: "a@example.test".into(),
+            targets: vec!["b@example.test".into()],
+        };
+        let line = serde_json::to_string(&request).expect("writes");
+        assert_eq!(
+            line,
+            r#"{"ask":"alias_add","name":"a@example.test","targets":["b@example.test"]}"#
+        );
+        assert_eq!(serde_json::from_str::<Request>(&line).ok(), Some(request));
+        let answers = [
+            Answer::Done,
+            Answer::Accounts(Vec::new()),
+            Answer::Refused {
+                code: 1,
+                text: "no".into(),
+            },
+        ];
+        for answer in answers {
+            let line = serde_json::to_string(&answer).expect("writes");
+            assert_eq!(serde_json::from_str::<Answer>(&line).ok(), Some(answer));
+        }
+    }
+}

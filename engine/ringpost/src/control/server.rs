@@ -1,0 +1,125 @@
+//! The control socket: DATA/control.sock, for the server's user alone, one JSON line each way.
+//!
+//! In:  lines of [`Request`], any number on a connection. Out: one [`Answer`] line for each.
+//!
+//! Invariants: mode 0600 before anyone can connect; a line is at most [`REQUEST_OCTETS_MAX`]; at most
+//! [`CONNECTIONS_MAX`] at once.
+
+use super::request::{self, Answer, Plan, REQUEST_OCTETS_MAX, Request};
+use crate::cli::exit::Failure;
+use ringpost_api::{Error, Outcome, ReplyTo, Sink, Store};
+use ringpost_directory::Directory;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Operators at once.
+const CONNECTIONS_MAX: usize = 16;
+
+/// What requests are answered from.
+pub struct Desk {
+    /// The store of this server.
+    pub store: Arc<dyn Store>,
+    /// Its directory, for the local domains in force.
+    pub directory: Arc<Directory>,
+}
+
+/// Opens the socket at `path`. A file that a killed server left there is replaced: the caller holds the lock of
+/// the data folder, so nobody else can be listening.
+pub fn bind(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // The data folder has mode 0700, so nobody can come in between bind and chmod.
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Answers for as long as it is polled.
+pub async fn run(listener: UnixListener, desk: Arc<Desk>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let desk = desk.clone();
+                tokio::task::spawn_local(async move {
+                    // A peer that goes away has had what it wanted.
+                    let _ = serve(stream, &desk).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                crate::cli::tell(&format!("control socket: {error}"));
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+    let (input, mut output) = stream.into_split();
+    let mut input = BufReader::new(input);
+    loop {
+        let mut line = Vec::new();
+        let bound = REQUEST_OCTETS_MAX as u64;
+        if (&mut input)
+            .take(bound)
+            .read_until(b'\n', &mut line)
+            .await?
+            == 0
+        {
+            return Ok(());
+        }
+        let whole = line.ends_with(b"\n");
+        let answer = match serde_json::from_slice::<Request>(&line) {
+            Ok(request) if whole => answer(desk, &request).await,
+            Ok(_) => Err(Failure::usage("a request must end with a line end")),
+            Err(error) => Err(Failure::usage(format!("not a request: {error}"))),
+        };
+        let mut line = serde_json::to_vec(&Answer::from(answer))?;
+        line.push(b'\n');
+        output.write_all(&line).await?;
+        if !whole {
+            return Ok(());
+        }
+    }
+}
+
+async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Failure> {
+    let plan = {
+        let snapshot = desk.store.snapshot()?;
+        request::plan(&*snapshot, &desk.directory.domains(), request)?
+    };
+    let write = match plan {
+        Plan::Answer(answer) => return Ok(answer),
+        Plan::Write(write) => write,
+    };
+    let (sender, receiver) = oneshot::channel();
+    let sink = Arc::new(Wait(Mutex::new(Some(sender))));
+    desk.store.submit(write, Some(ReplyTo { sink, token: 0 }));
+    request::finish(receiver.await.unwrap_or(Err(Error::Closed)))
+}
+
+/// Takes the one answer across to the control plane's thread.
+struct Wait(Mutex<Option<oneshot::Sender<Result<Outcome, Error>>>>);
+
+impl Sink for Wait {
+    fn complete(&self, answers: Vec<(u64, Result<Outcome, Error>)>) {
+        for (_, answer) in answers {
+            let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(sender) = sender.take() {
+                let _ = sender.send(answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! A server from start to drain.
+//!
+//! ```text
+//! start:  file limit -> io_uring probe -> certificate -> signals -> store (lock, replay) -> listeners, all or none
+//!         -> shards: each opens its log, makes its services, serves -> control socket -> "ready"
+//! reload: SIGHUP -> configuration and certificate read again -> all good: swapped; else the old ones stay
+//! drain:  SIGTERM, SIGINT -> listeners shut -> running transactions, at most drain_ms -> logs -> index -> exit 0
+//!         a second one while draining: exit at once
+//! ```
+//!
+//! In:  a [`Config`]. Out: lines `listening PROTOCOL ADDRESS` and then `ready` on stderr, or a [`Failure`] that
+//! names the remedy. What was opened before a failure is closed by its drop.
+//!
+//! The control plane runs on the thread that called [`run`]; the data plane on the shards' threads ([`services`]).
+
+pub mod reload;
+pub mod services;
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::tell;
+use crate::config::{Config, Listener, world};
+use crate::control::{self, client, server, signal};
+use reload::Live;
+use ringpost_api::Store;
+use ringpost_directory::{Directory, Domains};
+use ringpost_lmdb::Lmdb;
+use ringpost_runtime::machine::{self, Ended};
+use ringpost_runtime::{Machine, Shared, probe};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use services::{Services, Settings};
+use signal::{Signals, Wish};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Files that a server wants to have open: a connection is one.
+const FILES_WANTED: u64 = 1 << 20;
+/// Files below which the operator is told.
+const FILES_FEW: u64 = 4_096;
+
+/// What the caller does between the steps.
+pub struct Hooks {
+    /// Overrides of the command line, for reloads.
+    pub overrides: Vec<String>,
+    /// Called with the open store, before anyone can connect.
+    pub prepare: Box<dyn FnOnce(&dyn Store, &Domains) -> Result<(), Failure>>,
+    /// Called once the server is ready.
+    pub ready: Box<dyn FnOnce()>,
+}
+
+impl Hooks {
+    /// Nothing to do.
+    pub fn none(overrides: Vec<String>) -> Self {
+        Hooks {
+            overrides,
+            prepare: Box::new(|_, _| Ok(())),
+            ready: Box::new(|| ()),
+        }
+    }
+}
+
+/// Runs a server until it is told to leave.
+pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
+    raise_file_limit();
+    probe::probe().map_err(Failure::unreachable)?;
+    let tls = match world::needs_certificate(&config) {
+        true => Some(Arc::new(world::certificate(&config)?)),
+        false => None,
+    };
+    let signals = signal::register()
+        .map_err(|error| Failure::unreachable(format!("signals cannot be taken over: {error}")))?;
+    let store = client::open(&config.data_dir)?;
+    tell_replay(&store);
+    let directory = Arc::new(Directory::new(Domains::new(config.domains.clone())));
+    (hooks.prepare)(&*store, &directory.domains())?;
+
+    let shards = config
+        .shards
+        .unwrap_or_else(|| u16::try_from(machine::cpus()).unwrap_or(u16::MAX));
+    let listeners = bind(&config.listeners, shards)?;
+    let settings = Arc::new(Shared::new(Settings {
+        limits: Arc::new(config.limits.clone()),
+    }));
+    let services = Services {
+        store: store.clone(),
+        directory: directory.clone(),
+        settings: settings.clone(),
+        tls: tls.clone(),
+        hostname: config.hostname.clone(),
+        data_dir: config.data_dir.clone(),
+        listeners: listeners.clone(),
+    };
+    let machine = services.start(&config, shards)?;
+    let live = Live {
+        config,
+        overrides: hooks.overrides,
+        directory: directory.clone(),
+        settings,
+        tls,
+    };
+    let control = Control {
+        machine,
+        store: store.clone(),
+        directory,
+        live,
+        listeners,
+        signals,
+        ready: hooks.ready,
+    };
+    let done = tokio_uring::start(control.run());
+    store.close();
+    done
+}
+
+/// What the start found in the logs, where that is worth a line.
+fn tell_replay(store: &Lmdb) {
+    let replay = store.replay();
+    if replay.records > 0 {
+        tell(&format!("{} mails replayed from the logs", replay.records));
+    }
+    for (log, damage) in &replay.damages {
+        tell(&format!(
+            "mail log {log}: {} octets from {} of segment {} are damaged; mails in them are lost unless a backup has them",
+            damage.octets, damage.offset, damage.segment
+        ));
+    }
+}
+
+/// Binds every listener, or says which one failed and lets go of the others.
+fn bind(wanted: &[Listener], shards: u16) -> Result<Arc<[services::Open]>, Failure> {
+    let mut open = Vec::with_capacity(wanted.len());
+    for listener in wanted {
+        let socket = ringpost_runtime::Listener::bind(&listener.bind, usize::from(shards))
+            .map_err(|error| Failure::not_well(format!("{}: {error}", listener.protocol.name())))?;
+        open.push(services::Open {
+            listener: listener.clone(),
+            socket,
+        });
+    }
+    Ok(open.into())
+}
+
+/// Lets the process open as many files as it may; says so where that is few.
+fn raise_file_limit() {
+    let now = getrlimit(Resource::Nofile);
+    let hard = now.maximum.unwrap_or(u64::MAX);
+    let mut wanted = FILES_WANTED.min(hard);
+    if now.current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                maximum: now.maximum,
+            },
+        );
+        if raised.is_err() {
+            wanted = now.current.unwrap_or(wanted);
+        }
+    }
+    if wanted < FILES_FEW {
+        tell(&format!(
+            "only {wanted} files may be open at once, so that many connections; raise it: LimitNOFILE=1048576 in the systemd unit, or ulimit -n"
+        ));
+    }
+}
+
+/// The control plane of a running server.
+struct Control {
+    machine: Machine,
+    store: Arc<Lmdb>,
+    directory: Arc<Directory>,
+    live: Live,
+    listeners: Arc<[services::Open]>,
+    signals: signal::Pipes,
+    ready: Box<dyn FnOnce()>,
+}
+
+impl Control {
+    async fn run(mut self) -> Result<(), Failure> {
+        let path = control::socket(&self.live.config.data_dir);
+        let opened = server::bind(&path).and_then(tokio::net::UnixListener::from_std);
+        let socket = opened.map_err(|error| {
+            Failure::unreachable(format!("control socket {}: {error}", path.display()))
+        })?;
+        let mut signals = self.signals.listen().map_err(|error| {
+            Failure::unreachable(format!("signals cannot be listened for: {error}"))
+        })?;
+        let desk = server::Desk {
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+        };
+        let desk = tokio::task::spawn_local(server::run(socket, Arc::new(desk)));
+        for open in self.listeners.iter() {
+            say(&format!(
+                "listening {} {}",
+                open.listener.protocol.name(),
+                open.socket.local()
+            ));
+        }
+        say("ready");
+        (self.ready)();
+        // Without systemd there is nobody to notify, and that is no error.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        while signals.next().await == Wish::Reload {
+            match self.live.reload() {
+                Ok(notes) => {
+                    notes.iter().for_each(|note| tell(note));
+                    say("reloaded");
+                }
+                Err(failure) => {
+                    tell(&format!(
+                        "{}\nnot reloaded: the old configuration stays",
+                        failure.text
+                    ));
+                }
+            }
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        desk.abort();
+        let _ = std::fs::remove_file(&path);
+        let within = Duration::from_millis(self.live.config.limits.drain_ms);
+        drain(self.machine, within, signals).await
+    }
+}
+
+/// Lets the shards finish. A second signal ends the process at once: what was answered is durable anyway.
+async fn drain(machine: Machine, within: Duration, mut signals: Signals) -> Result<(), Failure> {
+    say("draining");
+    let (sender, mut ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(machine.join(within));
+    });
+    loop {
+        tokio::select! {
+            ended = &mut ended => {
+                return match ended {
+                    Ok(Ended::Finished) => Ok(()),
+                    Ok(Ended::Cut(connections)) => {
+                        tell(&format!("{connections} connections were still open after {} ms and were cut", within.as_millis()));
+                        Ok(())
+                    }
+                    Ok(Ended::Stuck) | Err(_) => {
+                        Err(Failure::unreachable("a shard did not end; what was answered is durable"))
+                    }
+                };
+            }
+            wish = signals.next() => {
+                if wish == Wish::Drain {
+                    tell("told twice: leaving at once");
+                    std::process::exit(Exit::NotWell as i32);
+                }
+            }
+        }
+    }
+}
+
+/// A line of the contract on stderr: bare, for programs that wait for it.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

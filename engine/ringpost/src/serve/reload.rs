@@ -1,0 +1,66 @@
+//! SIGHUP: the configuration and the certificate are read again.
+//!
+//! In:  the file and the overrides of the command line. Out: everything swapped, with notes on what needs a
+//! restart; or a failure, and nothing is swapped.
+//!
+//! | what | when it is in force |
+//! |---|---|
+//! | domains | for the next recipient and login |
+//! | certificate and key | for the next handshake |
+//! | limits | for the next connection |
+//! | hostname, data_dir, listeners, shards, drain_ms and the limits of the machine | after a restart |
+
+use super::services::Settings;
+use crate::cli::exit::Failure;
+use crate::config::{self, Config, world};
+use ringpost_directory::{Directory, Domains};
+use ringpost_runtime::{Shared, TlsServer};
+use std::sync::Arc;
+
+/// What a running server has in force, and can swap.
+pub struct Live {
+    pub config: Config,
+    pub overrides: Vec<String>,
+    pub directory: Arc<Directory>,
+    pub settings: Arc<Shared<Settings>>,
+    pub tls: Option<Arc<TlsServer>>,
+}
+
+impl Live {
+    /// Reads again and swaps. Everything that can fail comes before the first swap.
+    pub fn reload(&mut self) -> Result<Vec<String>, Failure> {
+        let mut new = config::open(&self.config.file, &self.overrides)?;
+        let notes = self.needs_restart(&new);
+        if let Some(tls) = &self.tls {
+            // Checked with the operator's remedy first; the second read swaps.
+            world::certificate(&new)?;
+            tls.reload(&new.tls.certificate, &new.tls.key)
+                .map_err(Failure::not_well)?;
+        }
+        self.directory.replace(Domains::new(new.domains.clone()));
+        self.settings.store(Settings {
+            limits: Arc::new(new.limits.clone()),
+        });
+        // What is not swapped stays as it runs, so that the next reload compares with the truth.
+        new.hostname = self.config.hostname.clone();
+        new.data_dir = self.config.data_dir.clone();
+        new.listeners = self.config.listeners.clone();
+        new.shards = self.config.shards;
+        self.config = new;
+        Ok(notes)
+    }
+
+    fn needs_restart(&self, new: &Config) -> Vec<String> {
+        let old = &self.config;
+        let changed = [
+            ("hostname", old.hostname != new.hostname),
+            ("data_dir", old.data_dir != new.data_dir),
+            ("[[listener]]", old.listeners != new.listeners),
+            ("[runtime] shards", old.shards != new.shards),
+        ];
+        let changed = changed.iter().filter(|(_, changed)| *changed);
+        changed
+            .map(|(key, _)| format!("{key} changed: it comes into force with the next start"))
+            .collect()
+    }
+}

@@ -1,0 +1,211 @@
+//! What runs on one shard: its log, and a service on each listener.
+//!
+//! In:  what all shards share. Out: a [`Machine`] whose every shard serves, or the reason why one does not.
+//!
+//! A connection takes the settings in force when it comes; a reload makes new contexts for the connections after it
+//! and changes nothing under a running session.
+
+use crate::cli::exit::Failure;
+use crate::config::{self, Config, Protocol, TlsMode};
+use ringpost_api::Store as _;
+use ringpost_delivery::Post;
+use ringpost_directory::{Directory, Logins};
+use ringpost_lmdb::Lmdb;
+use ringpost_runtime::{Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
+use ringpost_smtpd::Role;
+use ringpost_types::limit::Limits;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+
+/// Good logins that a shard remembers.
+const LOGINS_MAX: usize = 65_536;
+
+/// What a reload swaps for the connections that come after it.
+pub struct Settings {
+    pub limits: Arc<Limits>,
+}
+
+/// A listener of the configuration and its sockets.
+pub struct Open {
+    pub listener: config::Listener,
+    pub socket: Listener,
+}
+
+/// What all shards share.
+#[derive(Clone)]
+pub struct Services {
+    pub store: Arc<Lmdb>,
+    pub directory: Arc<Directory>,
+    pub settings: Arc<Shared<Settings>>,
+    pub tls: Option<Arc<TlsServer>>,
+    pub hostname: String,
+    pub data_dir: PathBuf,
+    pub listeners: Arc<[Open]>,
+}
+
+impl Services {
+    /// Starts the shards, and waits until each has its log open and serves.
+    pub fn start(self, config: &Config, shards: u16) -> Result<Machine, Failure> {
+        let options = Options {
+            shards: Some(shards),
+            limits: config.limits.clone(),
+            ..Options::default()
+        };
+        let (said, says) = mpsc::channel();
+        let machine = Machine::start(options, move |shard| {
+            let (services, said) = (self.clone(), said.clone());
+            spawn(async move {
+                let _ = said.send(services.serve(shard).await);
+            });
+        })
+        .map_err(Failure::unreachable)?;
+        for _ in 0..machine.shards() {
+            let served = says
+                .recv()
+                .unwrap_or_else(|_| Err(Failure::unreachable("a shard broke off at its start")));
+            if let Err(failure) = served {
+                machine.join(std::time::Duration::ZERO);
+                return Err(failure);
+            }
+        }
+        Ok(machine)
+    }
+
+    async fn serve(self, shard: Rc<Shard>) -> Result<(), Failure> {
+        self.store.subscribe(shard.hub.feed());
+        let end = self.store.log_end(shard.id);
+        let post = Post::open(&shard, self.store.clone(), &self.data_dir, end)
+            .await
+            .map_err(|error| {
+                Failure::unreachable(format!(
+                    "mail log {} below {}: {error}",
+                    shard.id,
+                    self.data_dir.display()
+                ))
+            })?;
+        let seat = Rc::new(Seat {
+            services: self,
+            shard,
+            post,
+            logins: Rc::new(RefCell::new(Logins::new(LOGINS_MAX))),
+            imap_open: Rc::default(),
+            smtp_open: Rc::default(),
+        });
+        for open in seat.services.listeners.iter() {
+            match open.listener.protocol {
+                Protocol::Imap => seat.clone().imap(open),
+                Protocol::Smtp => seat.clone().smtp(open, Role::Mx),
+                Protocol::Submission => seat.clone().smtp(open, Role::Submission),
+                Protocol::Lmtp => seat.clone().smtp(open, Role::Lmtp),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the listeners of one shard share.
+struct Seat {
+    services: Services,
+    shard: Rc<Shard>,
+    post: Rc<Post>,
+    logins: Rc<RefCell<Logins>>,
+    imap_open: Rc<Cell<u64>>,
+    smtp_open: Rc<Cell<u64>>,
+}
+
+/// A context and the settings it was made of.
+struct Made<C> {
+    settings: Arc<Settings>,
+    context: Rc<C>,
+}
+
+/// Makes a context once for as long as the settings stay.
+struct Maker<C, M> {
+    settings: Arc<Shared<Settings>>,
+    made: RefCell<Option<Made<C>>>,
+    make: M,
+}
+
+impl<C, M: Fn(&Settings) -> Rc<C>> Maker<C, M> {
+    fn new(settings: Arc<Shared<Settings>>, make: M) -> Self {
+        Maker {
+            settings,
+            made: RefCell::default(),
+            make,
+        }
+    }
+
+    /// The context for a connection that comes now.
+    fn context(&self) -> Rc<C> {
+        let settings = self.settings.load();
+        let mut made = self.made.borrow_mut();
+        match &*made {
+            Some(made) if Arc::ptr_eq(&made.settings, &settings) => made.context.clone(),
+            _ => {
+                let context = (self.make)(&settings);
+                *made = Some(Made {
+                    settings,
+                    context: context.clone(),
+                });
+                context
+            }
+        }
+    }
+}
+
+impl Seat {
+    fn imap(self: Rc<Self>, open: &Open) {
+        let seat = self.clone();
+        let tls_mode = match open.listener.tls {
+            TlsMode::None => ringpost_imapd::TlsMode::Absent,
+            TlsMode::Starttls => ringpost_imapd::TlsMode::Offered,
+            TlsMode::Required => ringpost_imapd::TlsMode::Required,
+            TlsMode::Implicit => ringpost_imapd::TlsMode::Implicit,
+        };
+        let maker = Maker::new(self.services.settings.clone(), move |settings| {
+            ringpost_imapd::Context::new(ringpost_imapd::Setup {
+                shard: seat.shard.clone(),
+                store: seat.services.store.clone(),
+                logins: seat.logins.clone(),
+                post: seat.post.clone(),
+                limits: settings.limits.clone(),
+                tls_mode,
+                tls: seat.services.tls.clone(),
+                open: seat.imap_open.clone(),
+            })
+        });
+        open.socket.serve(&self.shard, move |connection| {
+            ringpost_imapd::serve(connection, maker.context())
+        });
+    }
+
+    fn smtp(self: Rc<Self>, open: &Open, role: Role) {
+        let seat = self.clone();
+        let tls_mode = match open.listener.tls {
+            TlsMode::None => ringpost_smtpd::TlsMode::Absent,
+            TlsMode::Starttls => ringpost_smtpd::TlsMode::Offered,
+            TlsMode::Required => ringpost_smtpd::TlsMode::Required,
+            TlsMode::Implicit => ringpost_smtpd::TlsMode::Implicit,
+        };
+        let maker = Maker::new(self.services.settings.clone(), move |settings| {
+            ringpost_smtpd::Context::new(ringpost_smtpd::Setup {
+                shard: seat.shard.clone(),
+                store: seat.services.store.clone(),
+                directory: seat.services.directory.clone(),
+                logins: seat.logins.clone(),
+                post: seat.post.clone(),
+                limits: settings.limits.clone(),
+                hostname: seat.services.hostname.clone(),
+                role,
+                tls_mode,
+                tls: seat.services.tls.clone(),
+                open: seat.smtp_open.clone(),
+            })
+        });
+        open.socket.serve(&self.shard, move |connection| {
+            ringpost_smtpd::serve(connection, maker.context())
+        });
+    }
+}
