@@ -17,7 +17,6 @@ use crate::socket::{self, Socket};
 use crate::sweep::NEVER;
 use crate::tls::{TlsClient, TlsInfo, TlsServer};
 use crate::{Shard, shard, time};
-use monoio::net::UnixStream;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -74,6 +73,7 @@ pub struct Connection {
     socket: Socket,
     port: Rc<Port>,
     reader: Reader,
+    peer: Endpoint,
     input: Vec<u8>,
     /// Where in `input` the octets not yet consumed begin.
     start: usize,
@@ -86,11 +86,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: UnixStream, shard: &Rc<Shard>) -> Connection {
-        Self::from_socket(Socket::new(stream), shard)
-    }
-
-    fn from_socket(socket: Socket, shard: &Rc<Shard>) -> Connection {
+    pub(crate) fn new(socket: Socket, peer: Endpoint, shard: &Rc<Shard>) -> Connection {
         let fd = socket.as_raw_fd();
         socket::set_nodelay(fd);
         let port = Port::new(fd, shard);
@@ -100,6 +96,7 @@ impl Connection {
             shard: shard.clone(),
             socket,
             port,
+            peer,
             input: Vec::new(),
             start: 0,
             output: Vec::new(),
@@ -122,7 +119,8 @@ impl Connection {
         let socket = time::timeout(CONNECT_MAX, socket)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        Ok(Self::from_socket(socket, &shard))
+        let peer = to.tcp().map_or(Endpoint::Unix, Endpoint::Tcp);
+        Ok(Self::new(socket, peer, &shard))
     }
 
     /// Octets that arrived and were not consumed.
@@ -160,15 +158,15 @@ impl Connection {
         if self.input().len() >= self.input_max {
             return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
         }
+        // The buffer that the session is done with is the one to read into.
+        self.release_input();
         if self.tls.is_some() {
             return self.fill_tls().await;
         }
         let octets = poll_fn(|context| self.poll_octets(context)).await?;
         let count = octets.len();
-        if self.start == self.input.len() {
-            self.start = 0;
-            let empty = std::mem::replace(&mut self.input, octets);
-            self.shard.pool.give(empty);
+        if self.input.is_empty() {
+            self.input = octets;
         } else {
             self.compact();
             self.input.extend_from_slice(&octets);
@@ -189,6 +187,9 @@ impl Connection {
 
     /// What is to be sent; sessions put replies behind what is there.
     pub fn output(&mut self) -> &mut Vec<u8> {
+        if self.output.capacity() == 0 {
+            self.output = self.shard.pool.take();
+        }
         &mut self.output
     }
 
@@ -235,7 +236,7 @@ impl Connection {
 
     /// The other end.
     pub fn peer(&self) -> Endpoint {
-        socket::peer(self.port.fd()).map_or(Endpoint::Unix, Endpoint::Tcp)
+        self.peer
     }
 
     /// Our end.
@@ -253,6 +254,14 @@ impl Connection {
         if self.flush().await.is_ok() {
             Box::pin(self.goodbye()).await;
         }
+    }
+
+    /// Octets of the buffers it holds.
+    #[cfg(test)]
+    pub(crate) fn held_octets(&self) -> usize {
+        let reading = self.port.phase.get() == Phase::Reading;
+        let reading = usize::from(reading) * crate::pool::BUFFER_OCTETS;
+        self.input.capacity() + self.output.capacity() + reading
     }
 
     fn whole(&self) -> io::Result<()> {
@@ -326,12 +335,16 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Gives empty buffers back.
-    fn release(&mut self) {
+    fn release_input(&mut self) {
         if self.input().is_empty() {
             self.start = 0;
             self.shard.pool.give(take(&mut self.input));
         }
+    }
+
+    /// Gives empty buffers back.
+    fn release(&mut self) {
+        self.release_input();
         if self.output.is_empty() {
             self.shard.pool.give(take(&mut self.output));
         }

@@ -42,3 +42,6 @@ pub use offload::Busy;
 pub use shard::{Shard, spawn};
 pub use shared::Shared;
 pub use tls::{TlsClient, TlsError, TlsInfo, TlsServer};
+
+#[cfg(test)]
+mod tests;

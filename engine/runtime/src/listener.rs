@@ -8,16 +8,15 @@
 //! Invariant: one accept loop for each socket, its accept never raced or cancelled; draining ends it by
 //! shutdown(2) of the socket, which the accept answers with an error.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Endpoint};
 use crate::shard::spawn;
-use crate::socket::{self, Sharing};
+use crate::socket::{self, Door, Family, Sharing};
 use crate::{Shard, event, time};
-use monoio::net::UnixListener;
 use ringpost_types::TraceId;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -165,19 +164,21 @@ impl Listener {
             debug_assert!(false, "shard {} has no socket on {}", shard.id, self.local);
             return;
         };
-        let fd = socket.as_raw_fd();
-        // A listening socket of any family: accept(2) is the same for all.
-        match UnixListener::from_std(socket.into()) {
-            Ok(socket) => {
-                let socket = Rc::new(socket);
+        let family = match self.local {
+            Bind::Tcp(_) => Family::Tcp,
+            Bind::Unix(_) => Family::Unix,
+        };
+        match Door::open(socket, family) {
+            Ok(door) => {
+                let door = Rc::new(door);
                 spawn(stop_at_drain(
                     shard.clone(),
-                    socket.clone(),
+                    door.clone(),
                     self.local.clone(),
                 ));
-                spawn(accept(shard.clone(), socket, handler));
+                spawn(accept(shard.clone(), door, handler));
             }
-            Err(error) => event!(TraceId(0), "descriptor {fd} cannot be served: {error}"),
+            Err(error) => event!(TraceId(0), "{} cannot be served: {error}", self.local),
         }
     }
 }
@@ -197,14 +198,17 @@ impl Drop for Listener {
     }
 }
 
-async fn accept<H, F>(shard: Rc<Shard>, socket: Rc<UnixListener>, handler: H)
+async fn accept<H, F>(shard: Rc<Shard>, door: Rc<Door>, handler: H)
 where
     H: Fn(Connection) -> F + 'static,
     F: Future<Output = ()> + 'static,
 {
     loop {
-        match socket.accept().await {
-            Ok((stream, _)) => spawn(handler(Connection::new(stream, &shard))),
+        match door.accept().await {
+            Ok((socket, peer)) => {
+                let peer = peer.map_or(Endpoint::Unix, Endpoint::Tcp);
+                spawn(handler(Connection::new(socket, peer, &shard)));
+            }
             Err(_) if shard.draining() => return,
             Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {}
             Err(error) => {
@@ -215,13 +219,13 @@ where
     }
 }
 
-async fn stop_at_drain(shard: Rc<Shard>, socket: Rc<UnixListener>, local: Bind) {
+async fn stop_at_drain(shard: Rc<Shard>, door: Rc<Door>, local: Bind) {
     shard.drain().await;
     if let Bind::Unix(path) = local {
         // All shards have the same socket; the file goes with the first.
         let _ = fs::remove_file(path);
     }
-    socket::shutdown(socket.as_raw_fd());
+    door.close();
 }
 
 fn open_tcp(address: SocketAddr, shards: usize) -> io::Result<(Bind, Vec<OwnedFd>)> {

@@ -5,18 +5,20 @@ use crate::inbox::Inbox;
 use crate::offload::{Busy, Offload};
 use crate::pool::Pool;
 use crate::signal::{Signal, Wait};
+use crate::socket::Socket;
 use crate::sweep::Sweep;
 use crate::tickets::Tickets;
 use crate::time;
 use ringpost_types::TraceId;
 use ringpost_types::limit::Limits;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Shard>>> = const { RefCell::new(None) };
@@ -47,6 +49,7 @@ pub struct Shard {
     tasks: Cell<usize>,
     next_trace: Cell<u64>,
     offload: Arc<Offload>,
+    ready: OnceCell<Socket>,
 }
 
 impl Shard {
@@ -73,6 +76,7 @@ impl Shard {
             // A second's worth of ids is 65,536: after a restart they go on above the old ones.
             next_trace: Cell::new(time::now_unix() << 16),
             offload,
+            ready: OnceCell::new(),
         })
     }
 
@@ -116,6 +120,20 @@ impl Shard {
     /// Tasks that have not ended.
     pub fn tasks(&self) -> usize {
         self.tasks.get()
+    }
+
+    /// See [`time::turn`].
+    pub(crate) async fn turn(&self) {
+        if self.ready.get().is_none() {
+            match Socket::always_readable() {
+                Ok(socket) => _ = self.ready.set(socket),
+                // No descriptors left: a millisecond is a turn too.
+                Err(_) => return time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+        if let Some(socket) = self.ready.get() {
+            socket.readable().await;
+        }
     }
 
     pub(crate) fn begin_drain(&self) {

@@ -1,12 +1,12 @@
 //! Sockets: their operations on the ring, and their options and addresses as the kernel has them.
 //!
-//! Every connected socket is held as monoio's unix stream, TCP too: accept, receive, send and poll are the same
-//! on any descriptor, and one type serves all of them.
+//! Every connected socket is held as monoio's unix stream, TCP too: receive, send and poll are the same on any
+//! descriptor, and one type serves all of them. Only accept and connect know families.
 
 use monoio::BufResult;
 use monoio::buf::{IoBuf, Slice};
 use monoio::io::{AsyncWriteRent, CancelHandle, CancelableAsyncReadRent};
-use monoio::net::{TcpStream as RingTcpStream, UnixStream};
+use monoio::net::{TcpListener, TcpStream as RingTcpStream, UnixListener, UnixStream};
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::{ManuallyDrop, size_of};
@@ -27,7 +27,10 @@ impl Socket {
 
     /// Connects by TCP.
     pub async fn connect_tcp(address: SocketAddr) -> io::Result<Socket> {
-        let stream = RingTcpStream::connect_addr(address).await?;
+        Self::from_tcp(RingTcpStream::connect_addr(address).await?)
+    }
+
+    fn from_tcp(stream: RingTcpStream) -> io::Result<Socket> {
         // SAFETY: the descriptor was taken out of its owner just now.
         let socket = unsafe { OwnedFd::from_raw_fd(stream.into_raw_fd()) };
         UnixStream::from_std(socket.into()).map(Socket::new)
@@ -36,6 +39,15 @@ impl Socket {
     /// Connects to a socket in the file system.
     pub async fn connect_unix(path: &Path) -> io::Result<Socket> {
         UnixStream::connect(path).await.map(Socket::new)
+    }
+
+    /// A descriptor that is readable at any time: polling it takes one turn of the ring.
+    pub fn always_readable() -> io::Result<Socket> {
+        // SAFETY: eventfd(2) takes no pointers.
+        let fd = check(unsafe { libc::eventfd(1, libc::EFD_CLOEXEC) })?;
+        // SAFETY: `fd` is a fresh descriptor that nobody else owns.
+        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+        UnixStream::from_std(socket.into()).map(Socket::new)
     }
 
     /// Receives into `buffer`, from its start.
@@ -77,6 +89,51 @@ impl AsRawFd for Socket {
         // SAFETY: reads one number; the reference ends here.
         unsafe { self.exclusive() }.as_raw_fd()
     }
+}
+
+/// A listening socket on the ring.
+pub enum Door {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Door {
+    /// Puts a listening socket on the ring of this thread.
+    pub fn open(socket: OwnedFd, family: Family) -> io::Result<Door> {
+        match family {
+            Family::Tcp => TcpListener::from_std(socket.into()).map(Door::Tcp),
+            Family::Unix => UnixListener::from_std(socket.into()).map(Door::Unix),
+        }
+    }
+
+    /// The next connection and the peer's address. Never to be dropped before it is ready.
+    pub async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        match self {
+            Door::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Socket::from_tcp(stream).map(|socket| (socket, Some(peer)))
+            }
+            Door::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::new(stream), None))
+            }
+        }
+    }
+
+    /// Stops listening; the accept under way fails.
+    pub fn close(&self) {
+        shutdown(match self {
+            Door::Tcp(listener) => listener.as_raw_fd(),
+            Door::Unix(listener) => listener.as_raw_fd(),
+        });
+    }
+}
+
+/// What kind of socket a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Tcp,
+    Unix,
 }
 
 /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
@@ -170,11 +227,6 @@ pub fn shutdown(fd: RawFd) {
 pub fn shutdown_write(fd: RawFd) {
     // SAFETY: as above.
     unsafe { libc::shutdown(fd, libc::SHUT_WR) };
-}
-
-/// The peer's address; `None` on a socket that is not TCP.
-pub fn peer(fd: RawFd) -> Option<SocketAddr> {
-    borrowed(fd).peer_addr().ok()
 }
 
 /// Our address; `None` on a socket that is not TCP.

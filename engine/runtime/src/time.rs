@@ -33,17 +33,10 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
         .map_err(|_| Elapsed)
 }
 
-/// Lets the other tasks of the shard run once, then goes on. For loops that could hold the shard for long.
+/// Lets the shard take one turn: the other tasks run, what has completed on the ring is seen. For loops that
+/// could hold the shard for long.
 pub async fn turn() {
-    let mut yielded = false;
-    std::future::poll_fn(move |context| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
+    crate::shard::current().turn().await;
 }
 
 /// Seconds since 1970 UTC.
