@@ -1,7 +1,7 @@
 //! Content-Type and Content-Disposition: a value, then parameters. RFC 2045 §5.1, RFC 2183 §2.
 //!
 //! In: an unfolded value. Lenient as mail needs it: unquoted values may hold white space and any octet but `;`, a
-//! parameter without `=` is passed over. RFC 2231 forms are given as they are written: IMAP hands them on so.
+//! parameter without `=` is passed over, a `;` may be missing where the line was folded. RFC 2231 forms are given as they are written: IMAP hands them on so.
 
 use crate::lex::Lexer;
 use std::borrow::Cow;
@@ -45,14 +45,14 @@ impl<'v> Iterator for Parameters<'v> {
     fn next(&mut self) -> Option<Self::Item> {
         let lexer = &mut self.0;
         loop {
-            lexer.until(|octet| octet == b';');
-            if !lexer.takes(b';') {
-                return None;
-            }
-            let Some(name) = token(lexer) else { continue };
-            if !lexer.takes(b'=') {
+            lexer.space();
+            lexer.takes(b';');
+            lexer.peek()?;
+            let name = token(lexer).filter(|_| lexer.takes(b'='));
+            let Some(name) = name else {
+                lexer.until(|octet| octet == b';');
                 continue;
-            }
+            };
             lexer.space();
             let value = match lexer.quoted() {
                 Some(text) => text,
@@ -114,6 +114,9 @@ mod tests {
             ("a/b; name=My File.pdf ; c", Some("a/b;name=My File.pdf")),
             ("a/b;;; x=;y=1", Some("a/b;x=;y=1")),
             ("a/b junk; x=1", Some("a/b;x=1")),
+            ("a/b x=1", Some("a/b;x=1")),
+            ("a/b; x=\"1\" y=\"2\"z; w", Some("a/b;x=1;y=2")),
+            ("a/b; @; x=1", Some("a/b;x=1")),
             (
                 "a/b; name*0*=u'';name*1=b",
                 Some("a/b;name*0*=u'';name*1=b"),
