@@ -45,7 +45,9 @@ impl Client {
     /// Over a unix socket.
     pub fn connect_unix(path: &Path) -> Client {
         let socket = UnixStream::connect(path).expect("the server listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout can be set");
         Client {
             stream: Box::new(socket),
             socket: None,
@@ -75,7 +77,8 @@ impl Client {
 
     /// Sends octets.
     pub fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.try_send(octets.as_ref()).expect("the server takes octets");
+        self.try_send(octets.as_ref())
+            .expect("the server takes octets");
     }
 
     /// Sends octets; an error where the server has closed.
@@ -88,7 +91,10 @@ impl Client {
     pub fn try_line(&mut self) -> io::Result<String> {
         let mut looked = 0;
         loop {
-            if let Some(at) = self.input[looked..].iter().position(|&octet| octet == b'\n') {
+            if let Some(at) = self.input[looked..]
+                .iter()
+                .position(|&octet| octet == b'\n')
+            {
                 let mut line: Vec<u8> = self.input.drain(..=looked + at).collect();
                 while matches!(line.last(), Some(b'\r' | b'\n')) {
                     line.pop();

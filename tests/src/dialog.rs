@@ -27,7 +27,10 @@ pub fn play(name: &str, script: &str, client: &mut Client, values: &[(&str, &str
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        match line.split_once(": ").unwrap_or((line.trim_end_matches(':'), "")) {
+        match line
+            .split_once(": ")
+            .unwrap_or((line.trim_end_matches(':'), ""))
+        {
             ("C", text) => say(client, &at, &[&octets(text)[..], b"\r\n"].concat()),
             ("c", text) => say(client, &at, &octets(text)),
             ("S...", pattern) => while !fits(pattern, &hear(client, &at, pattern)) {},
@@ -39,7 +42,9 @@ pub fn play(name: &str, script: &str, client: &mut Client, values: &[(&str, &str
             ("CLOSED", _) => assert!(client.is_closed(), "{at}: the server did not close"),
             (word, text) => match (word.strip_prefix("C*"), line.strip_prefix("S| ")) {
                 (Some(times), _) => {
-                    let times = times.parse().unwrap_or_else(|_| panic!("{at}: not a number"));
+                    let times = times
+                        .parse()
+                        .unwrap_or_else(|_| panic!("{at}: not a number"));
                     say(client, &at, &octets(text).repeat(times));
                 }
                 (None, Some(pattern)) => wanted.push((number + 1, pattern.to_owned())),

@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     mails::MESSAGE,
     mails::DIGEST,
     mails::ADDRESS,
+    mails::SIGNATURE,
     records::RECORD,
 ];
 

@@ -74,8 +74,13 @@ pub fn numbered(number: u64, octets: usize) -> Vec<u8> {
     );
     let mut random = Random::new(number);
     while mail.len() < octets {
-        writeln!(mail, "{number} {:016x}{:016x}\r", random.bits(), random.bits())
-            .expect("a String takes every write");
+        writeln!(
+            mail,
+            "{number} {:016x}{:016x}\r",
+            random.bits(),
+            random.bits()
+        )
+        .expect("a String takes every write");
     }
     mail.into_bytes()
 }
@@ -115,7 +120,8 @@ fn thousand_fields() -> Vec<u8> {
 }
 
 fn nul() -> Vec<u8> {
-    b"From: a\0lice@example.test\r\nSubject: nul \0 here\r\n\r\nbody \0\0 with NULs\r\n\0\r\n".to_vec()
+    b"From: a\0lice@example.test\r\nSubject: nul \0 here\r\n\r\nbody \0\0 with NULs\r\n\0\r\n"
+        .to_vec()
 }
 
 /// Lines of 998 octets, the most that RFC 5322 §2.1.1 allows, of 999, and of 10,000.
@@ -132,8 +138,11 @@ fn long_lines() -> Vec<u8> {
 fn deep(levels: usize) -> Vec<u8> {
     let mut mail = String::from("From: alice@example.test\nSubject: deep\nMIME-Version: 1.0\n");
     for level in 0..levels {
-        write!(mail, "Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n")
-            .expect("a String takes every write");
+        write!(
+            mail,
+            "Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n"
+        )
+        .expect("a String takes every write");
     }
     mail += "Content-Type: text/plain\n\nat the bottom\n";
     for level in (0..levels).rev() {

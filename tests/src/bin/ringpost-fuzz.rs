@@ -5,7 +5,8 @@ use ringpost_tests::fuzz::{Budget, TARGETS, run};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const USAGE: &str = "usage: ringpost-fuzz TARGET [--seconds N] [--seed S]\n       ringpost-fuzz --list";
+const USAGE: &str =
+    "usage: ringpost-fuzz TARGET [--seconds N] [--seed S]\n       ringpost-fuzz --list";
 
 fn main() -> ExitCode {
     match wished(std::env::args().skip(1)) {
@@ -14,7 +15,11 @@ fn main() -> ExitCode {
                 println!("{}", target.name);
             }
         }
-        Some(Wish::Run { name, seconds, seed }) => {
+        Some(Wish::Run {
+            name,
+            seconds,
+            seed,
+        }) => {
             let Some(target) = TARGETS.iter().find(|target| target.name == name) else {
                 eprintln!("no fuzz target {name}; --list tells them");
                 return ExitCode::from(2);
@@ -33,7 +38,11 @@ fn main() -> ExitCode {
 
 enum Wish {
     List,
-    Run { name: String, seconds: u64, seed: u64 },
+    Run {
+        name: String,
+        seconds: u64,
+        seed: u64,
+    },
 }
 
 fn wished(mut arguments: impl Iterator<Item = String>) -> Option<Wish> {
@@ -50,7 +59,9 @@ fn wished(mut arguments: impl Iterator<Item = String>) -> Option<Wish> {
             _ => return None,
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_nanos() as u64);
     Some(Wish::Run {
         name,
         seconds,

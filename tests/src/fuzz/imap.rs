@@ -44,7 +44,12 @@ pub const COMMANDS: Target = Target {
 pub const MAILBOX: Target = Target {
     name: "imap-mailbox",
     seeds: || {
-        let names: [&[u8]; 4] = [b"~peter/mail/&U,BTFw-/&ZeVnLIqe-", b"INBOX", b"Entw&APw-rfe", b"A&-B"];
+        let names: [&[u8]; 4] = [
+            b"~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+            b"INBOX",
+            b"Entw&APw-rfe",
+            b"A&-B",
+        ];
         names.map(<[u8]>::to_vec).to_vec()
     },
     words: &[b"&", b"-", b"&-", b"&AOk-", b"/", b"INBOX", b"*", b"%"],
@@ -63,7 +68,10 @@ fn seeds() -> Vec<Vec<u8>> {
         "a CREATE \"Entw&APw-rfe/\" (USE (\\Drafts))\r\nb RENAME \"a \\\"b\\\\\" c\r\nc STATUS x (UIDNEXT SIZE)\r\n",
         "a LSUB \"\" *\r\nb NAMESPACE\r\nc IDLE\r\nd UNSELECT\r\ne COPY * Sent\r\nf UID EXPUNGE 7\r\n",
     ];
-    SESSIONS.iter().map(|session| session.as_bytes().to_vec()).collect()
+    SESSIONS
+        .iter()
+        .map(|session| session.as_bytes().to_vec())
+        .collect()
 }
 
 fn check(input: &[u8], random: &mut Random) {
@@ -81,7 +89,8 @@ fn heard(input: &[u8], cuts: &[usize]) -> Vec<String> {
         ..Limits::default()
     };
     // No command needs more arena than this for each of its octets.
-    let arena_octets_max = 64 * (limits.imap_command_octets_max + limits.imap_literal_octets_max) as usize;
+    let arena_octets_max =
+        64 * (limits.imap_command_octets_max + limits.imap_literal_octets_max) as usize;
     let (mut progress, mut told) = (Progress::default(), Vec::new());
     let mut arena = Bump::new();
     let mut from = 0;
@@ -107,7 +116,11 @@ fn heard(input: &[u8], cuts: &[usize]) -> Vec<String> {
             }
             arena.reset();
             let parsed = parse(&mut progress, &input[from..to], &arena, &limits);
-            assert!(arena.allocated_bytes() <= arena_octets_max, "{}", arena.allocated_bytes());
+            assert!(
+                arena.allocated_bytes() <= arena_octets_max,
+                "{}",
+                arena.allocated_bytes()
+            );
             match parsed {
                 Parsed::NeedMore => break,
                 Parsed::NeedLiteral { octets } => {
@@ -118,9 +131,16 @@ fn heard(input: &[u8], cuts: &[usize]) -> Vec<String> {
             }
             match parsed {
                 Parsed::Command { consumed, .. } | Parsed::Bad { consumed, .. } => from += consumed,
-                Parsed::TooBig { then: Then::GoOn { consumed }, .. } => from += consumed,
-                Parsed::TooBig { then: Then::Bye, .. } => return told,
-                Parsed::Append { append, consumed, .. } => {
+                Parsed::TooBig {
+                    then: Then::GoOn { consumed },
+                    ..
+                } => from += consumed,
+                Parsed::TooBig {
+                    then: Then::Bye, ..
+                } => return told,
+                Parsed::Append {
+                    append, consumed, ..
+                } => {
                     let Append { octets, .. } = append;
                     assert!(octets <= limits.imap_append_octets_max);
                     from += consumed;
@@ -130,7 +150,9 @@ fn heard(input: &[u8], cuts: &[usize]) -> Vec<String> {
             }
         }
         let held = limits.imap_command_octets_max + limits.imap_literal_octets_max;
-        assert!((to - from) as u64 <= held || body.is_some() || to == input.len() || cuts.len() == 1);
+        assert!(
+            (to - from) as u64 <= held || body.is_some() || to == input.len() || cuts.len() == 1
+        );
     }
     told
 }
@@ -145,7 +167,13 @@ fn check_mailbox(input: &[u8], _: &mut Random) {
     assert!(!wire.contains(&b'\0'));
     // Read as an argument, what is written names the same mailbox.
     let command = [b"a DELETE ".as_slice(), &wire, b"\r\n"].concat();
-    let parsed = parse(&mut Progress::default(), &command, &arena, &Limits::default());
+    let (mut progress, limits) = (Progress::default(), Limits::default());
+    let parsed = loop {
+        match parse(&mut progress, &command, &arena, &limits) {
+            Parsed::NeedLiteral { .. } => {}
+            parsed => break parsed,
+        }
+    };
     let same = match parsed {
         Parsed::Command { command, .. } => match command {
             ringpost_imap::Command::Delete(again) => again.eq_ignore_ascii_case(name),

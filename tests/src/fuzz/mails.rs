@@ -3,6 +3,7 @@
 use super::{Target, cuts};
 use crate::mail;
 use crate::random::Random;
+use ringpost_mailauth::{BodyHashes, Signature};
 use ringpost_message::digest::{Address, Addresses, Envelope};
 use ringpost_message::{Digest, Scanner, Span, address, date, header, text, word};
 use ringpost_types::limit::Limits;
@@ -30,15 +31,29 @@ const WORDS: &[&[u8]] = &[
 
 pub const MESSAGE: Target = Target {
     name: "message",
-    seeds: || mail::samples().into_iter().map(|sample| sample.octets).collect(),
+    seeds: || {
+        mail::samples()
+            .into_iter()
+            .map(|sample| sample.octets)
+            .collect()
+    },
     words: WORDS,
     check: check_message,
 };
 
 pub const DIGEST: Target = Target {
     name: "message-digest",
-    seeds: || mail::samples().iter().map(|sample| digest(&sample.octets, &[])).collect(),
-    words: &[b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", b"\xff\xff\xff\xff", b"\0\0\0\0"],
+    seeds: || {
+        mail::samples()
+            .iter()
+            .map(|sample| digest(&sample.octets, &[]))
+            .collect()
+    },
+    words: &[
+        b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\0",
+    ],
     check: |input, _| walk(input, None),
 };
 
@@ -53,7 +68,20 @@ pub const ADDRESS: Target = Target {
         ];
         LISTS.iter().map(|list| list.as_bytes().to_vec()).collect()
     },
-    words: &[b",", b";", b":", b"<", b">", b"@", b"(", b")", b"\"", b"\\", b"((((", b"=?utf-8?b?"],
+    words: &[
+        b",",
+        b";",
+        b":",
+        b"<",
+        b">",
+        b"@",
+        b"(",
+        b")",
+        b"\"",
+        b"\\",
+        b"((((",
+        b"=?utf-8?b?",
+    ],
     check: |input, _| {
         let mut items = 0;
         address::parse(input, &mut |_| items += 1);
@@ -63,6 +91,52 @@ pub const ADDRESS: Target = Target {
         text::decode(input, b"base64", Some(b"iso-2022-jp"));
     },
 };
+
+pub const SIGNATURE: Target = Target {
+    name: "dkim-signature",
+    seeds: || {
+        const VALUES: &[&str] = &[
+            "v=1; a=rsa-sha256; d=example.net; s=brisbane; c=simple; q=dns/txt; i=@eng.example.net; t=1117574938; \
+             x=1118006938; h=from:to:subject:date; z=From:foo@eng.example.net|To:joe@example.com; \
+             bh=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=; b=dzdVyOfAKCdLXdJOc9G2q8LoXSlEniSbav+yuU4zGeeruD00",
+            " v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n d=football.example.com; l=10; s=x; h=from;\r\n \
+             bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=AAAA",
+        ];
+        VALUES
+            .iter()
+            .map(|value| value.as_bytes().to_vec())
+            .collect()
+    },
+    words: &[
+        b";",
+        b"=",
+        b"l=",
+        b"bh=",
+        b"c=relaxed/",
+        b"\r\n ",
+        b"v=1;",
+        b"a=rsa-sha256;",
+    ],
+    check: |input, random| {
+        // The same tags, in whatever order they are asked for, give the same; and a body is hashed as it comes.
+        let read = Signature::parse(input);
+        assert_eq!(read, Signature::parse(input));
+        let body = input.repeat(2);
+        let whole = hashed(input, &body, &[body.len()]);
+        let cuts = cuts(body.len(), random);
+        assert_eq!(whole, hashed(input, &body, &cuts), "cut at {cuts:?}");
+    },
+};
+
+fn hashed(value: &[u8], body: &[u8], cuts: &[usize]) -> String {
+    let mut hashes = BodyHashes::new([value]);
+    let mut from = 0;
+    for &to in cuts {
+        hashes.update(&body[from..to]);
+        from = to;
+    }
+    format!("{:?}", hashes.finish())
+}
 
 /// The digest of a message that arrives in pieces.
 fn digest(message: &[u8], cuts: &[usize]) -> Vec<u8> {
@@ -106,7 +180,12 @@ fn walk(octets: &[u8], message: Option<&[u8]>) {
         digest.find(&[1, index as u32, 2]);
         if let Some(message) = message {
             let mut taken = Vec::new();
-            header::select(part.header.of(message), &["subject"], header::Take::Named, &mut taken);
+            header::select(
+                part.header.of(message),
+                &["subject"],
+                header::Take::Named,
+                &mut taken,
+            );
             assert!(taken.len() <= part.header.len() + 2);
         }
     }
@@ -125,7 +204,11 @@ fn envelope(envelope: &Envelope<'_>) {
         addresses(list);
     }
     if let Some(subject) = envelope.subject {
-        assert!(!subject.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0)));
+        assert!(
+            !subject
+                .iter()
+                .any(|octet| matches!(octet, b'\r' | b'\n' | 0))
+        );
         word::decode(subject);
     }
     if let Some(value) = envelope.date {

@@ -51,7 +51,11 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], words: &[&[u8]], random: &mut 
                 false => random.pick(words).to_vec(),
             };
             let times = 1 << random.below(12);
-            insert(input, at, &piece.repeat(times.min(8192 / piece.len().max(1) + 1)));
+            insert(
+                input,
+                at,
+                &piece.repeat(times.min(8192 / piece.len().max(1) + 1)),
+            );
         }
         6 if !words.is_empty() => {
             let word = *random.pick(words);
@@ -78,12 +82,17 @@ fn insert(input: &mut Vec<u8>, at: usize, octets: &[u8]) {
 
 /// Puts another number in the place of one.
 fn number(input: &mut Vec<u8>, random: &mut Random) {
-    let digits: Vec<usize> = (0..input.len()).filter(|&at| input[at].is_ascii_digit()).collect();
+    let digits: Vec<usize> = (0..input.len())
+        .filter(|&at| input[at].is_ascii_digit())
+        .collect();
     if digits.is_empty() {
         return;
     }
     let at = *random.pick(&digits);
-    let length = input[at..].iter().take_while(|octet| octet.is_ascii_digit()).count();
+    let length = input[at..]
+        .iter()
+        .take_while(|octet| octet.is_ascii_digit())
+        .count();
     let number = *random.pick(NUMBERS);
     drop(input.splice(at..at + length, number.iter().copied()));
 }

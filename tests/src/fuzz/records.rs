@@ -28,7 +28,9 @@ fn header() -> Header {
 
 fn seeds() -> Vec<Vec<u8>> {
     // One target: account 1, INBOX, refuse, flag bits, date, one keyword, a prefix.
-    let mut decisions = vec![1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 3, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1];
+    let mut decisions = vec![
+        1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 3, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1,
+    ];
     decisions.extend_from_slice(b"\x0a$Forwarded\x12\0Return-Path: <>\r\n\0");
     vec![header().encode(SALT).to_vec(), decisions, vec![0, 0]]
 }

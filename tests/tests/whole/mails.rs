@@ -18,13 +18,21 @@ fn folder_and_generator_agree() {
             std::fs::write(&path, &sample.octets).expect("the folder can be written");
         }
         let stored = std::fs::read(&path).unwrap_or_default();
-        assert!(stored == sample.octets, "{}: RINGPOST_GOLDEN=write makes it", path.display());
+        assert!(
+            stored == sample.octets,
+            "{}: RINGPOST_GOLDEN=write makes it",
+            path.display()
+        );
         assert!(names.insert(path), "two mails of one name");
     }
     let entries = std::fs::read_dir(folder()).expect("the folder is there");
     for path in entries.map(|entry| entry.expect("readable").path()) {
         let is_mail = path.extension().is_some_and(|extension| extension == "eml");
-        assert!(!is_mail || names.contains(&path), "{} is not made here", path.display());
+        assert!(
+            !is_mail || names.contains(&path),
+            "{} is not made here",
+            path.display()
+        );
     }
 }
 
@@ -33,5 +41,8 @@ fn a_large_attachment_has_the_size_asked_for() {
     let mail = attached(100_000, 1);
     assert_eq!(mail, attached(100_000, 1));
     assert!(mail.len() > 100_000 * 4 / 3);
-    assert!(mail.split(|&octet| octet == b'\n').all(|line| line.len() <= 77));
+    assert!(
+        mail.split(|&octet| octet == b'\n')
+            .all(|line| line.len() <= 77)
+    );
 }
