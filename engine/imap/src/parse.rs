@@ -92,7 +92,8 @@ pub fn parse<'c>(
                 consumed: end,
             },
             Frame::TooLong => Parsed::TooBig {
-                tag: tag_of(input, arena),
+                // Of what is within the limit, so that it does not matter how much more has come.
+                tag: tag_of(&input[..limits.imap_command_octets_max as usize], arena),
                 status: Status::Bad,
                 text: "command is too long",
                 then: Then::Bye,

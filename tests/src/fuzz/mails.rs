@@ -161,7 +161,7 @@ fn walk(octets: &[u8], message: Option<&[u8]>) {
         return;
     };
     let inside = |span: Span| assert!(message.is_none_or(|message| span.end <= message.len()));
-    envelope(&digest.envelope());
+    envelope(&digest.envelope(), message.is_some());
     inside(digest.header());
     inside(digest.body());
     for index in 0..digest.parts() {
@@ -173,7 +173,7 @@ fn walk(octets: &[u8], message: Option<&[u8]>) {
             inside(nested.body);
         }
         if let Some(inner) = digest.nested_envelope(index) {
-            envelope(&inner);
+            envelope(&inner, message.is_some());
         }
         let children = digest.children(index).count();
         assert!(children <= digest.parts());
@@ -191,7 +191,8 @@ fn walk(octets: &[u8], message: Option<&[u8]>) {
     }
 }
 
-fn envelope(envelope: &Envelope<'_>) {
+/// Asks an envelope everything; in one that was not tampered with, no string breaks a line.
+fn envelope(envelope: &Envelope<'_>, genuine: bool) {
     let lists = [
         envelope.from,
         envelope.sender,
@@ -201,13 +202,14 @@ fn envelope(envelope: &Envelope<'_>) {
         envelope.bcc,
     ];
     for list in lists {
-        addresses(list);
+        addresses(list, genuine);
     }
     if let Some(subject) = envelope.subject {
         assert!(
-            !subject
-                .iter()
-                .any(|octet| matches!(octet, b'\r' | b'\n' | 0))
+            !genuine
+                || !subject
+                    .iter()
+                    .any(|octet| matches!(octet, b'\r' | b'\n' | 0))
         );
         word::decode(subject);
     }
@@ -216,11 +218,11 @@ fn envelope(envelope: &Envelope<'_>) {
     }
 }
 
-fn addresses(list: Addresses<'_>) {
+fn addresses(list: Addresses<'_>, genuine: bool) {
     for address in list {
         if let Address::Mailbox { mailbox, host, .. } = address {
             let broken = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
-            assert!(!mailbox.iter().chain(host).any(broken));
+            assert!(!genuine || !mailbox.iter().chain(host).any(broken));
         }
     }
 }
