@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+#[cfg(feature = "behaviour")]
+pub mod behaviour;
 pub mod edits;
 pub mod error;
 pub mod key;

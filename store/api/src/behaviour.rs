@@ -1,0 +1,62 @@
+//! What every backend must do, as tests that any of them runs: `cases::ALL` one by one, random writes from `script`
+//! compared with `model`, and `recount`, which counts what counters say.
+//!
+//! Only with feature `behaviour`, for tests. A function here panics where a store is wrong.
+
+pub mod cases;
+pub mod model;
+pub mod recount;
+pub mod script;
+
+use crate::{Answer, Error, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// The time of every write in a test.
+pub const NOW: u64 = 1_800_000_000;
+
+/// Octets of all tables.
+pub type Dump = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+struct Waiter(Mutex<mpsc::Sender<Answer>>);
+
+impl Sink for Waiter {
+    fn complete(&self, answers: Vec<Answer>) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for answer in answers {
+            sender.send(answer).expect("the asker waits");
+        }
+    }
+}
+
+/// Submits a write and waits for its answer.
+pub fn ask(store: &dyn Store, write: Write) -> Result<Outcome, Error> {
+    let (sender, answers) = mpsc::channel();
+    let sink = Arc::new(Waiter(Mutex::new(sender)));
+    store.submit(write, Some(ReplyTo { sink, token: 42 }));
+    let (token, outcome) = answers.recv().expect("every write is answered");
+    assert_eq!(token, 42);
+    outcome
+}
+
+/// All rows of a snapshot.
+pub fn dump(snapshot: &dyn Snapshot) -> Dump {
+    let mut dump = Dump::new();
+    for table in Table::ALL {
+        let mut keys = Vec::new();
+        let scan = snapshot.scan(table, &[], &[], &mut |key, value| {
+            keys.push(key.to_vec());
+            dump.insert((table, key.to_vec()), value.to_vec());
+            ControlFlow::Continue(())
+        });
+        scan.expect("a table can be scanned");
+        assert!(keys.is_sorted(), "table {} in key order", table.name());
+    }
+    dump
+}
+
+/// The tables of a store as they are now.
+pub fn tables(store: &dyn Store) -> Dump {
+    dump(&*store.snapshot().expect("a snapshot"))
+}
