@@ -33,12 +33,15 @@ const REPLAY_MAX: usize = 1_000;
 pub struct Options {
     /// Octets the memory map may grow to. Address space alone: the file is as large as its contents.
     pub map_octets: usize,
+    /// Seconds since 1970: what new UIDVALIDITYs are made from.
+    pub clock: fn() -> u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             map_octets: 64 * 1024 * 1024 * 1024,
+            clock: writer::now,
         }
     }
 }
@@ -140,7 +143,12 @@ impl Lmdb {
         let env = Arc::new(env);
         let shared = Arc::new(Shared::default());
         let (queue, received) = channel::unbounded();
-        let writer = Writer::new(Arc::clone(&env), Arc::clone(&shared), received);
+        let writer = Writer::new(
+            Arc::clone(&env),
+            Arc::clone(&shared),
+            received,
+            options.clock,
+        );
         let thread = std::thread::Builder::new()
             .name("index".into())
             .spawn(move || writer.run())

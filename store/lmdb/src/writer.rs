@@ -65,10 +65,16 @@ pub(crate) struct Writer {
     retry: Option<Instant>,
     closing: bool,
     edits: Edits,
+    clock: fn() -> u64,
 }
 
 impl Writer {
-    pub fn new(env: Arc<Env>, shared: Arc<Shared>, queue: Receiver<Message>) -> Self {
+    pub fn new(
+        env: Arc<Env>,
+        shared: Arc<Shared>,
+        queue: Receiver<Message>,
+        clock: fn() -> u64,
+    ) -> Self {
         Writer {
             env,
             shared,
@@ -80,6 +86,7 @@ impl Writer {
             retry: None,
             closing: false,
             edits: Edits::default(),
+            clock,
         }
     }
 
@@ -197,7 +204,7 @@ impl Writer {
 
     /// All of the batch in one transaction, durable on return.
     fn apply(&mut self, batch: &[Request]) -> Result<Applied, Error> {
-        let now = now();
+        let now = (self.clock)();
         let mut applied = Applied::default();
         let mut rows = self.env.write()?;
         for request in batch {

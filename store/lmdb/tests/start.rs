@@ -1,0 +1,329 @@
+//! A store at its start: after a crash, beside another server, on a directory that is not its own; and when
+//! the disk is full.
+
+use ringpost_api::behaviour::{ask, recount};
+use ringpost_api::write::{Deliver, Missing, Position, Target};
+use ringpost_api::{Changed, Error, Feed, Outcome, Store, Write, read};
+use ringpost_lmdb::{Lmdb, OpenError, Options};
+use ringpost_log::file::{Blocking, now};
+use ringpost_log::{Log, Record, segment};
+use ringpost_types::{AccountId, MailboxId, Uid};
+use std::cell::RefCell;
+use std::fs;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
+
+const ACCOUNT: AccountId = AccountId(1);
+
+fn options() -> Options {
+    Options {
+        map_octets: 64 * 1024 * 1024,
+        ..Options::default()
+    }
+}
+
+fn open(data: &Path) -> Arc<Lmdb> {
+    Lmdb::open(data, options()).expect("a data directory")
+}
+
+/// A store with one account.
+fn begin(data: &Path) -> Arc<Lmdb> {
+    let lmdb = open(data);
+    let create = Write::AccountCreate {
+        name: "a@example.test".into(),
+        secret: String::new(),
+    };
+    assert_eq!(ask(&*lmdb, create), Ok(Outcome::Account(ACCOUNT)));
+    lmdb
+}
+
+/// Appends `count` mails to log `log`; what the index would be told.
+fn append(data: &Path, log: u16, end: Position, count: usize, digest: usize) -> Vec<Deliver> {
+    let log_options = ringpost_log::Options {
+        segment_octets: 256 * 1024,
+    };
+    let (log, driver) =
+        now(Log::open(Blocking, data, log, end, log_options)).expect("a scratch directory");
+    let delivers = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&delivers);
+    let mut driver = pin!(driver.run(move |deliver, _| seen.borrow_mut().push(deliver)));
+    let mut context = Context::from_waker(Waker::noop());
+    for number in 0..count {
+        let target = Target {
+            account: ACCOUNT,
+            mailbox: MailboxId::INBOX,
+            missing: Missing::Inbox,
+            flags: 0,
+            keywords: vec![],
+            internal_date: number as u64,
+            prefix: vec![],
+        };
+        let octets = format!("Subject: {number}\r\n\r\n").into_bytes();
+        let record = Record {
+            targets: vec![target],
+            digest: vec![7; digest],
+            octets,
+        };
+        let _durable = log.append(record, None);
+        for _ in 0..2 {
+            assert!(driver.as_mut().poll(&mut context).is_pending());
+        }
+    }
+    delivers.take()
+}
+
+/// INTERNALDATE of every message in INBOX, which is the number of its mail.
+fn mails(lmdb: &Lmdb) -> Vec<u64> {
+    let snapshot = lmdb.snapshot().expect("a snapshot");
+    recount::check(&*snapshot);
+    let mut dates = Vec::new();
+    read::messages(&*snapshot, ACCOUNT, MailboxId::INBOX, Uid(0), |_, row| {
+        dates.push(row.internal_date);
+        ControlFlow::Continue(())
+    })
+    .expect("readable");
+    dates
+}
+
+#[test]
+fn what_a_log_holds_is_applied_once() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    let delivers = append(data.path(), 0, Position::default(), 5, 10);
+    let lmdb = open(data.path());
+    assert_eq!(lmdb.replay().records, 5);
+    assert_eq!(lmdb.log_end(0), delivers[4].next);
+    assert_eq!(lmdb.log_end(1), Position::default());
+    assert_eq!(mails(&lmdb), [0, 1, 2, 3, 4]);
+    // Told again, of a record it has: nothing.
+    for deliver in &delivers {
+        assert_eq!(
+            ask(&*lmdb, Write::Deliver(deliver.clone())),
+            Ok(Outcome::Done)
+        );
+    }
+    assert_eq!(mails(&lmdb), [0, 1, 2, 3, 4]);
+    let end = lmdb.log_end(0);
+    drop(lmdb);
+
+    // Two of the next three were applied before the crash.
+    let next = append(data.path(), 0, end, 3, 10);
+    let lmdb = open(data.path());
+    assert_eq!(lmdb.replay().records, 3);
+    drop(lmdb);
+    let lmdb = open(data.path());
+    assert_eq!((lmdb.replay().records, lmdb.log_end(0)), (0, next[2].next));
+    assert_eq!(mails(&lmdb), [0, 1, 2, 3, 4, 0, 1, 2]);
+}
+
+#[test]
+fn a_part_that_was_applied_is_passed_over() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let lmdb = begin(data.path());
+    let delivers = append(data.path(), 0, Position::default(), 6, 10);
+    for deliver in &delivers[..4] {
+        assert!(ask(&*lmdb, Write::Deliver(deliver.clone())).is_ok());
+    }
+    drop(lmdb);
+    let lmdb = open(data.path());
+    assert_eq!(lmdb.replay().records, 2);
+    assert_eq!(mails(&lmdb), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn logs_of_shards_that_are_no_longer_run_are_replayed() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    for log in [0, 3, 12] {
+        append(data.path(), log, Position::default(), 2, 10);
+    }
+    let lmdb = open(data.path());
+    assert_eq!((lmdb.replay().records, mails(&lmdb).len()), (6, 6));
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_the_log_goes_on() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    let delivers = append(data.path(), 0, Position::default(), 3, 10);
+    let path = segment::path(data.path(), 0, 1);
+    let octets = fs::read(&path).expect("a segment");
+    let torn = delivers[2].offset as usize + 3;
+    fs::write(&path, &octets[..torn]).expect("writable");
+    let lmdb = open(data.path());
+    assert_eq!(mails(&lmdb), [0, 1]);
+    assert_eq!(lmdb.log_end(0), delivers[1].next);
+    assert_eq!(lmdb.replay().damages, []);
+    let end = lmdb.log_end(0);
+    drop(lmdb);
+    append(data.path(), 0, end, 1, 10);
+    assert_eq!(mails(&open(data.path())), [0, 1, 0]);
+}
+
+#[test]
+fn damage_is_told_and_the_rest_applied() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    let delivers = append(data.path(), 0, Position::default(), 3, 10);
+    let path = segment::path(data.path(), 0, 1);
+    let mut octets = fs::read(&path).expect("a segment");
+    octets[delivers[1].offset as usize] ^= 1;
+    fs::write(&path, &octets).expect("writable");
+    let lmdb = open(data.path());
+    assert_eq!(mails(&lmdb), [0, 2]);
+    let (log, damage) = lmdb.replay().damages[0];
+    assert_eq!(
+        (log, damage.segment, damage.offset),
+        (0, 1, delivers[0].next.offset)
+    );
+}
+
+/// A log that was lost goes on behind what the index has seen: no blob id is used again.
+#[test]
+fn a_lost_log_goes_on_behind_what_was_applied() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    let delivers = append(data.path(), 0, Position::default(), 3, 10);
+    drop(open(data.path()));
+    fs::remove_dir_all(segment::directory(data.path(), 0)).expect("removable");
+    let lmdb = open(data.path());
+    let end = lmdb.log_end(0);
+    assert_eq!(
+        (end.segment, end.offset, end.sequence),
+        (2, 0, delivers[2].next.sequence)
+    );
+    drop(lmdb);
+    append(data.path(), 0, end, 1, 10);
+    assert_eq!(mails(&open(data.path())).len(), 4);
+}
+
+#[test]
+fn one_server_for_each_directory() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let first = open(data.path());
+    match Lmdb::open(data.path(), options()).err() {
+        Some(OpenError::Locked { path, pid }) => {
+            assert_eq!(
+                (path.as_path(), pid),
+                (data.path(), Some(std::process::id()))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(first);
+    open(data.path());
+}
+
+#[test]
+fn what_is_no_data_directory_is_told() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let file = data.path().join("file");
+    fs::write(&file, "x").expect("writable");
+    assert!(matches!(
+        Lmdb::open(&file, options()).err(),
+        Some(OpenError::Io { .. })
+    ));
+    fs::create_dir(data.path().join("index")).expect("writable");
+    fs::write(data.path().join("index/data.mdb"), vec![1; 8192]).expect("writable");
+    assert!(matches!(
+        Lmdb::open(data.path(), options()).err(),
+        Some(OpenError::Damaged { .. })
+    ));
+}
+
+#[test]
+fn a_later_version_is_left_alone() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(open(data.path()));
+    let index = data.path().join("index");
+    {
+        let mut options = heed::EnvOpenOptions::new();
+        options.map_size(64 * 1024 * 1024).max_dbs(16);
+        // SAFETY: no one else has the scratch directory open.
+        let env = unsafe { options.open(&index) }.expect("an environment");
+        let txn = env.write_txn().expect("the only one");
+        let _ = env
+            .create_databases_and_commit(txn, |opener, txn| {
+                use heed::types::Bytes;
+                let setting = opener.create_database::<Bytes, Bytes>(txn, Some("setting"))?;
+                setting.put(txn, b"version", &99u32.to_le_bytes())?;
+                Ok::<_, heed::Error>(heed::CommitOrAbort::<_, ()>::Commit(setting))
+            })
+            .expect("committed");
+    }
+    assert!(matches!(
+        Lmdb::open(data.path(), options()).err(),
+        Some(OpenError::Newer { .. })
+    ));
+}
+
+struct Heard(Mutex<mpsc::Sender<Vec<Changed>>>);
+
+impl Feed for Heard {
+    fn changed(&self, changes: &[Changed]) {
+        let _ = self
+            .0
+            .lock()
+            .expect("nobody panics with it")
+            .send(changes.to_vec());
+    }
+}
+
+#[test]
+fn deliveries_nobody_waits_for_are_committed_and_told_together() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let lmdb = begin(data.path());
+    let (sender, heard) = mpsc::channel();
+    let feed: Arc<dyn Feed> = Arc::new(Heard(Mutex::new(sender)));
+    lmdb.subscribe(Arc::downgrade(&feed));
+    let delivers = append(data.path(), 0, Position::default(), 20, 10);
+    for deliver in delivers {
+        lmdb.submit(Write::Deliver(deliver), None);
+    }
+    while mails(&lmdb).len() < 20 {
+        let changes = heard.recv().expect("the feed is subscribed");
+        let mut places: Vec<_> = changes.iter().map(|c| (c.account, c.mailbox)).collect();
+        places.dedup();
+        assert_eq!(places.len(), changes.len(), "each mailbox once");
+    }
+    lmdb.close();
+    assert_eq!(lmdb.lag_octets(), 0);
+    let late = Write::ClaimRecent {
+        account: ACCOUNT,
+        mailbox: MailboxId::INBOX,
+    };
+    assert_eq!(ask(&*lmdb, late), Err(Error::Closed));
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    let small = Options {
+        map_octets: 512 * 1024,
+        ..Options::default()
+    };
+    let lmdb = Lmdb::open(data.path(), small).expect("room enough to begin");
+    let delivers = append(data.path(), 0, Position::default(), 200, 4000);
+    for deliver in delivers {
+        lmdb.submit(Write::Deliver(deliver), None);
+    }
+    let secret = Write::AccountSecret {
+        account: ACCOUNT,
+        secret: "x".into(),
+    };
+    assert_eq!(ask(&*lmdb, secret.clone()), Err(Error::Full));
+    assert!(lmdb.lag_octets() > 0);
+    assert_eq!(
+        ask(&*lmdb, secret),
+        Err(Error::Full),
+        "it goes on answering"
+    );
+    drop(lmdb);
+    assert_eq!(mails(&open(data.path())), (0..200).collect::<Vec<u64>>());
+}
