@@ -165,15 +165,16 @@ impl View {
     }
 
     /// Places in [`View::uids`] of the messages in `set`, ascending. `None`: a sequence number above the last one,
-    /// which is the client's error (RFC 3501 §9, `seq-number`); a UID that is not there is none.
+    /// which is the client's error (RFC 3501 §9, `seq-number`); a UID that is not there is none. `4:*` of three messages
+    /// is the last one, and `1:*` of none is nobody's error: clients ask so after an EXPUNGE.
     pub(crate) fn places(
         &self,
         set: &SequenceSet<'_>,
         numbers: Numbers,
     ) -> Option<Vec<Range<usize>>> {
         match numbers {
-            Numbers::Sequence if self.uids.is_empty() => Some(Vec::new()),
-            Numbers::Sequence if set.highest() > self.messages() => None,
+            Numbers::Sequence if self.uids.is_empty() && has_star(set) => Some(Vec::new()),
+            Numbers::Sequence if set.highest() > self.messages() && !has_star(set) => None,
             Numbers::Sequence => {
                 let ranges = set.ranges(self.messages());
                 Some(
@@ -364,6 +365,11 @@ impl View {
         };
         response::untagged(out, Status::Ok, Some(code), "Flags that stay.");
     }
+}
+
+/// Whether `*` is in the set: only then it reaches up to any number.
+fn has_star(set: &SequenceSet<'_>) -> bool {
+    set.contains(u32::MAX, u32::MAX)
 }
 
 /// The value of a change row that tells of a message gone.
