@@ -82,6 +82,26 @@ pub enum Action<'i> {
     Close,
 }
 
+impl<'i> Action<'i> {
+    /// The action apart from the input, or the octets it lends: the service can consume the input then.
+    pub fn detach(self) -> Result<Action<'static>, &'i [u8]> {
+        Ok(match self {
+            Action::Body(octets) => return Err(octets),
+            Action::More => Action::More,
+            Action::Reply(reply) => Action::Reply(reply),
+            Action::Mail(mail) => Action::Mail(mail),
+            Action::Recipient(recipient) => Action::Recipient(recipient),
+            Action::Begin { size } => Action::Begin { size },
+            Action::Abandon => Action::Abandon,
+            Action::Deliver => Action::Deliver,
+            Action::Reset => Action::Reset,
+            Action::StartTls => Action::StartTls,
+            Action::Authenticate(credentials) => Action::Authenticate(credentials),
+            Action::Close => Action::Close,
+        })
+    }
+}
+
 /// A transaction's beginning. RFC 5321 §3.3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {

@@ -101,19 +101,20 @@ impl Dialogue {
         self.session.greeting().write(connection.output());
         loop {
             let (used, action) = self.session.step(connection.input());
-            // A body is the one thing that is lent from the input.
-            if let Action::Body(run) = action {
-                let taken = self.transaction.body(run);
-                connection.consume(used);
-                if let Err(refusal) = taken {
-                    self.session.refuse_body(refusal);
+            match action.detach() {
+                Ok(action) => {
+                    connection.consume(used);
+                    if let Some(end) = self.act(action, connection).await? {
+                        return Ok(end);
+                    }
                 }
-                continue;
-            }
-            let action = owned(action);
-            connection.consume(used);
-            if let Some(end) = self.act(action, connection).await? {
-                return Ok(end);
+                Err(body) => {
+                    let taken = self.transaction.body(body);
+                    connection.consume(used);
+                    if let Err(refusal) = taken {
+                        self.session.refuse_body(refusal);
+                    }
+                }
             }
         }
     }
@@ -131,7 +132,7 @@ impl Dialogue {
                 connection.flush().await?;
                 return self.fill(connection).await;
             }
-            Action::Body(_) => debug_assert!(false, "bodies are taken where they are lent"),
+            Action::Body(_) => unreachable!("a detached action lends nothing"),
             Action::Mail(mail) => {
                 let answer = self.transaction.mail(context, mail, self.login.as_ref());
                 self.answer("MAIL", answer);
@@ -207,23 +208,5 @@ impl Dialogue {
             Some(tls) => connection.start_tls(tls).await,
             None => Err(io::Error::other("no certificate is configured")),
         }
-    }
-}
-
-/// An action that lends nothing.
-fn owned(action: Action<'_>) -> Action<'static> {
-    match action {
-        Action::Body(_) => Action::Body(&[]),
-        Action::More => Action::More,
-        Action::Reply(reply) => Action::Reply(reply),
-        Action::Mail(mail) => Action::Mail(mail),
-        Action::Recipient(recipient) => Action::Recipient(recipient),
-        Action::Begin { size } => Action::Begin { size },
-        Action::Abandon => Action::Abandon,
-        Action::Deliver => Action::Deliver,
-        Action::Reset => Action::Reset,
-        Action::StartTls => Action::StartTls,
-        Action::Authenticate(credentials) => Action::Authenticate(credentials),
-        Action::Close => Action::Close,
     }
 }

@@ -186,7 +186,7 @@ impl Transaction {
     /// The mail is complete: into the log. What to answer.
     pub(crate) async fn deliver(&mut self, context: &Context, connection: TraceId) -> Reply {
         let id = self.id;
-        let outcome = self.into_log(context).await;
+        let outcome = self.log(context).await;
         let from = self.reverse_path.take();
         let from = from.as_ref().map_or(String::new(), Address::to_string);
         let count = self.recipients.len();
@@ -211,7 +211,7 @@ impl Transaction {
     }
 
     /// What there is to tell of the mail, once it is durable.
-    async fn into_log(&mut self, context: &Context) -> Result<Taken, Reply> {
+    async fn log(&mut self, context: &Context) -> Result<Taken, Reply> {
         let (id, setup) = (self.id, &context.setup);
         let ingest = self.ingest.take().ok_or(refusal::TROUBLE)?;
         let mut arrived = ingest.finish();

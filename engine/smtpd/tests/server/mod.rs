@@ -353,7 +353,7 @@ fn reply(lines: &mut impl BufRead) -> String {
     loop {
         let before = reply.len();
         lines.read_line(&mut reply).expect("a reply line");
-        if reply[before..].as_bytes().get(3) != Some(&b'-') {
+        if reply.as_bytes().get(before + 3) != Some(&b'-') {
             return reply;
         }
     }
