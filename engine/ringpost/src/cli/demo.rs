@@ -15,6 +15,7 @@ use ringpost_directory::{Domains, secret};
 use ringpost_types::Domain;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// First line of the configuration that the demo writes, by which it knows its own folder again.
@@ -61,7 +62,8 @@ impl Demo {
             ),
         };
         let dir = match (&self.dir, &scratch) {
-            (Some(dir), _) => dir.clone(),
+            // What is printed is for other terminals, which stand in other folders.
+            (Some(dir), _) => std::path::absolute(dir).unwrap_or_else(|_| dir.clone()),
             (None, Some(scratch)) => scratch.path().to_owned(),
             (None, None) => unreachable!("one of the two is there"),
         };
@@ -136,6 +138,13 @@ fn configuration(ports: &[(&'static str, u16)]) -> Result<String, Failure> {
 /// Lays the folder out, or writes the configuration of a folder that the demo made before.
 fn lay_out(dir: &Path, text: &str) -> Result<PathBuf, Failure> {
     let file = dir.join("ringpost.toml");
+    let socket = crate::control::socket(&dir.join("data"));
+    if UnixStream::connect(&socket).is_ok() {
+        return Err(Failure::unreachable(format!(
+            "a server is running in {}; stop it, or choose another folder",
+            dir.display()
+        )));
+    }
     match std::fs::read_to_string(&file) {
         Ok(before) if before.starts_with(&format!("# {HEAD}")) => {
             std::fs::write(&file, text).map_err(|error| {

@@ -38,12 +38,15 @@ const FILES_WANTED: u64 = 1 << 20;
 /// Files below which the operator is told.
 const FILES_FEW: u64 = 4_096;
 
+/// Puts what a server needs into its store before it serves.
+pub type Prepare = dyn FnOnce(&dyn Store, &Domains) -> Result<(), Failure>;
+
 /// What the caller does between the steps.
 pub struct Hooks {
     /// Overrides of the command line, for reloads.
     pub overrides: Vec<String>,
     /// Called with the open store, before anyone can connect.
-    pub prepare: Box<dyn FnOnce(&dyn Store, &Domains) -> Result<(), Failure>>,
+    pub prepare: Box<Prepare>,
     /// Called once the server is ready.
     pub ready: Box<dyn FnOnce()>,
 }

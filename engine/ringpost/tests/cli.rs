@@ -1,0 +1,674 @@
+//! The program as its operator meets it: files, exit codes, a server's life. Everything is on loopback and in
+//! scratch folders; ports are chosen by the kernel.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ringpost");
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the program to its end.
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(PROGRAM)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // A program that refuses its arguments does not read.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the program ends")
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+/// Exit code, stdout and stderr must be as told.
+#[track_caller]
+fn expect(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "stdout {out:?} stderr {err:?}"
+    );
+    assert!(out.contains(stdout), "{out:?} has no {stdout:?}");
+    assert!(err.contains(stderr), "{err:?} has no {stderr:?}");
+}
+
+/// A folder laid out by `ringpost init`, with listeners on ports of the kernel's choice.
+struct House {
+    dir: tempfile::TempDir,
+    config: String,
+}
+
+impl House {
+    fn new() -> House {
+        let dir = tempfile::tempdir().expect("a scratch folder");
+        let path = dir.path().to_str().expect("UTF-8").to_owned();
+        let init = [
+            "init",
+            "--dir",
+            &path,
+            "--hostname",
+            "mx.example.test",
+            "--domain",
+        ];
+        let output = run(&[&init[..], &["example.test"]].concat(), "");
+        expect(&output, 0, "example.test.", "");
+        let config = format!("{path}/ringpost.toml");
+        let house = House { dir, config };
+        house.append(
+            "[[listener]]\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n\
+             [[listener]]\nprotocol = \"imap\"\nbind = \"127.0.0.1:0\"\ntls = \"none\"\n\
+             [runtime]\nshards = 2\n[limits]\ndrain_ms = 1000\n",
+        );
+        house
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join(file)
+    }
+
+    fn append(&self, text: &str) {
+        let before = fs::read_to_string(&self.config).expect("a configuration");
+        fs::write(&self.config, before + text).expect("writes");
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        run(&[arguments, &["--config", &self.config]].concat(), input)
+    }
+}
+
+/// A running server. Killed when a test ends early.
+struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    /// Address of each listener, by protocol.
+    listening: Vec<(String, String)>,
+}
+
+impl Server {
+    /// Starts `arguments` and waits for "ready".
+    fn start(arguments: &[&str]) -> Server {
+        let mut child = Command::new(PROGRAM)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut server = Server {
+            child,
+            lines,
+            listening: Vec::new(),
+        };
+        for line in server.until("ready") {
+            if let Some((protocol, address)) = line
+                .strip_prefix("listening ")
+                .and_then(|line| line.split_once(' '))
+            {
+                server
+                    .listening
+                    .push((protocol.to_owned(), address.to_owned()));
+            }
+        }
+        server
+    }
+
+    /// Lines of stderr up to and with the one that contains `end`.
+    #[track_caller]
+    fn until(&self, end: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("{error} before {end:?}: {lines:?}"),
+            }
+            if lines.last().is_some_and(|line| line.contains(end)) {
+                return lines;
+            }
+        }
+    }
+
+    fn address(&self, protocol: &str) -> &str {
+        let found = self.listening.iter().find(|(of, _)| of == protocol);
+        &found.expect("the server listens").1
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// SIGTERM; the exit code.
+    fn stop(mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends lines, each when the answer to the one before is there, and returns all answers.
+fn converse(address: &str, lines: &[&str], is_end: impl Fn(&str) -> bool) -> Vec<String> {
+    let stream = TcpStream::connect(address).expect("the server accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut output = stream.try_clone().expect("a second handle");
+    let mut input = BufReader::new(stream);
+    let mut answers = Vec::new();
+    let mut answer = || {
+        loop {
+            let mut line = String::new();
+            input.read_line(&mut line).expect("an answer");
+            let end = line.is_empty() || is_end(&line);
+            answers.push(line);
+            if end {
+                break;
+            }
+        }
+    };
+    answer();
+    for line in lines {
+        output.write_all(line.as_bytes()).expect("the server reads");
+        answer();
+    }
+    answers
+}
+
+fn smtp(address: &str, lines: &[&str]) -> Vec<String> {
+    converse(address, lines, |line| line.as_bytes().get(3) == Some(&b' '))
+}
+
+fn imap(address: &str, lines: &[&str]) -> Vec<String> {
+    converse(address, lines, |line| {
+        line.starts_with("a ") || line.starts_with("* OK [CAPABILITY")
+    })
+}
+
+#[test]
+fn init_lays_out_a_folder_once() {
+    let house = House::new();
+    for file in ["ringpost.toml", "tls/cert.pem", "tls/key.pem", "data"] {
+        assert!(house.path(file).exists(), "{file}");
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |file| {
+        fs::metadata(house.path(file))
+            .expect("there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!((mode("tls/key.pem"), mode("data")), (0o600, 0o700));
+    expect(
+        &house.run(&["config", "check"], ""),
+        0,
+        "ringpost.toml: ok",
+        "",
+    );
+
+    let path = house.dir.path().to_str().expect("UTF-8");
+    let again = [
+        "init",
+        "--dir",
+        path,
+        "--hostname",
+        "mx.example.test",
+        "--domain",
+        "example.test",
+    ];
+    let before = fs::read(&house.config).expect("reads");
+    expect(
+        &run(&again, ""),
+        1,
+        "",
+        "is there already; nothing is overwritten",
+    );
+    assert_eq!(fs::read(&house.config).expect("reads"), before);
+}
+
+#[test]
+fn init_prints_the_records_to_publish() {
+    let dir = tempfile::tempdir().expect("a scratch folder");
+    let path = dir.path().join("new/house");
+    let path = path.to_str().expect("UTF-8");
+    let output = run(
+        &[
+            "init",
+            "--dir",
+            path,
+            "--hostname",
+            "mx.example.org",
+            "--domain",
+            "example.org",
+            "--domain",
+            "example.net",
+        ],
+        "",
+    );
+    expect(&output, 0, "_submissions._tcp.example.net.", "");
+    for record in [
+        "MX   10 mx.example.org.",
+        "TXT  \"v=spf1 mx -all\"",
+        "\"v=DMARC1; p=none; rua=mailto:postmaster@example.org\"",
+        "SRV  0 1 993 mx.example.org.",
+        "SRV  10 1 587 mx.example.org.",
+    ] {
+        assert!(text(&output.stdout).contains(record), "{record}");
+    }
+    let config = format!("{path}/ringpost.toml");
+    let records = run(
+        &[
+            "dns",
+            "records",
+            "example.net",
+            "--json",
+            "--config",
+            &config,
+        ],
+        "",
+    );
+    expect(
+        &records,
+        0,
+        r#"{"name":"example.net.","type":"MX","value":"10 mx.example.org."}"#,
+        "",
+    );
+    let records = run(&["dns", "records", "example.com", "--config", &config], "");
+    expect(&records, 1, "", "example.com is not in");
+}
+
+#[test]
+fn usage_errors_are_2() {
+    for arguments in [
+        &["frobnicate"][..],
+        &["init", "--dir", "x"],
+        &[
+            "init",
+            "--dir",
+            "x",
+            "--hostname",
+            "[192.0.2.1]",
+            "--domain",
+            "example.org",
+        ],
+        &["account", "add"],
+        &["queue", "list"],
+        &[
+            "account",
+            "add",
+            "noaddress",
+            "--password-stdin",
+            "--config",
+            "/nonexistent",
+        ],
+    ] {
+        let code = run(arguments, "").status.code();
+        let expected = if arguments.contains(&"/nonexistent") {
+            1
+        } else {
+            2
+        };
+        assert_eq!(code, Some(expected), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_told_by_file_line_and_column() {
+    let house = House::new();
+    let check = || house.run(&["config", "check"], "");
+    house.append("smtp_recipient_max = 1\n");
+    let lines = fs::read_to_string(&house.config)
+        .expect("reads")
+        .lines()
+        .count();
+    let place = format!(
+        "ringpost.toml:{lines}:1: unknown key \"smtp_recipient_max\" in [limits]; did you mean \"smtp_recipients_max\"?"
+    );
+    expect(&check(), 1, "", &place);
+    expect(&house.run(&["serve"], ""), 1, "", &place);
+    let missing = run(
+        &["config", "check", "--config", "/nonexistent/ringpost.toml"],
+        "",
+    );
+    expect(
+        &missing,
+        1,
+        "",
+        "/nonexistent/ringpost.toml: cannot be read",
+    );
+}
+
+#[test]
+fn a_bad_certificate_is_told() {
+    let house = House::new();
+    for arguments in [&["config", "check"][..], &["serve"]] {
+        fs::write(house.path("tls/cert.pem"), "not a certificate").expect("writes");
+        let output = house.run(arguments, "");
+        expect(&output, 1, "", "tls/cert.pem");
+        fs::remove_file(house.path("tls/cert.pem")).expect("removes");
+        let output = house.run(arguments, "");
+        expect(&output, 1, "", "[tls] certificate cannot be read");
+    }
+    let other = House::new();
+    fs::copy(other.path("tls/cert.pem"), house.path("tls/cert.pem")).expect("copies");
+    expect(&house.run(&["config", "check"], ""), 1, "", "[tls] in");
+}
+
+#[test]
+fn accounts_and_aliases_without_a_server() {
+    let house = House::new();
+    let add = |name: &str, password: &str| {
+        house.run(&["account", "add", name, "--password-stdin"], password)
+    };
+    expect(
+        &add("alice@example.test", "open sesame\n"),
+        0,
+        "account alice@example.test added",
+        "",
+    );
+    expect(&add("bob@example.test", "x"), 0, "", "");
+    expect(&add("ALICE@example.test", "x"), 1, "", "exists already");
+    expect(
+        &add("alice@elsewhere.example", "x"),
+        1,
+        "",
+        "not of a local domain",
+    );
+    expect(
+        &add("carol@example.test", ""),
+        1,
+        "",
+        "the password is empty",
+    );
+    expect(&add("carol", "x"), 2, "", "is not an address");
+    let passwd = [
+        "account",
+        "passwd",
+        "alice@example.test",
+        "--password-stdin",
+    ];
+    expect(&house.run(&passwd, "new"), 0, "changed", "");
+
+    let alias = [
+        "alias",
+        "add",
+        "sales@example.test",
+        "alice@example.test",
+        "bob@example.test",
+    ];
+    expect(&house.run(&alias, ""), 0, "leads to", "");
+    let alias = ["alias", "add", "loop@example.test", "nobody@example.test"];
+    expect(
+        &house.run(&alias, ""),
+        1,
+        "",
+        "neither an account nor an alias",
+    );
+    expect(
+        &house.run(&["alias", "list", "--json"], ""),
+        0,
+        r#"[{"name":"sales@example.test","targets":["alice@example.test","bob@example.test"]}]"#,
+        "",
+    );
+    expect(
+        &house.run(&["alias", "remove", "sales@example.test"], ""),
+        0,
+        "removed",
+        "",
+    );
+    expect(
+        &house.run(&["alias", "remove", "sales@example.test"], ""),
+        1,
+        "",
+        "no alias",
+    );
+
+    expect(
+        &house.run(&["account", "remove", "bob@example.test"], ""),
+        0,
+        "removed",
+        "",
+    );
+    expect(
+        &house.run(&["account", "remove", "bob@example.test"], ""),
+        1,
+        "",
+        "no account",
+    );
+    let list = house.run(&["account", "list", "--json"], "");
+    expect(
+        &list,
+        0,
+        r#"[{"id":1,"name":"alice@example.test","mailboxes":6,"#,
+        "",
+    );
+    expect(&house.run(&["account", "list"], ""), 0, "6 mailboxes", "");
+}
+
+#[test]
+fn a_server_takes_mail_and_shows_it() {
+    let house = House::new();
+    let add = ["account", "add", "alice@example.test", "--password-stdin"];
+    expect(&house.run(&add, "open sesame\n"), 0, "added", "");
+    let server = Server::start(&["serve", "--config", &house.config]);
+    let answers = smtp(
+        server.address("smtp"),
+        &[
+            "EHLO client.example\r\n",
+            "MAIL FROM:<you@example.org>\r\n",
+            "RCPT TO:<Alice+shop@example.test>\r\n",
+            "RCPT TO:<postmaster>\r\n",
+            "RCPT TO:<nobody@example.test>\r\n",
+            "DATA\r\n",
+            "Subject: hello\r\n\r\nIt works.\r\n.\r\n",
+            "QUIT\r\n",
+        ],
+    );
+    let codes: Vec<&str> = answers.iter().filter_map(|line| line.get(..4)).collect();
+    assert_eq!(codes.last(), Some(&"221 "), "{answers:?}");
+    assert_eq!(
+        codes[codes.len() - 3..],
+        ["354 ", "250 ", "221 "],
+        "{answers:?}"
+    );
+    assert_eq!(
+        codes.iter().filter(|code| **code == "550 ").count(),
+        1,
+        "{answers:?}"
+    );
+    let answers = imap(
+        server.address("imap"),
+        &[
+            "a LOGIN alice@example.test \"open sesame\"\r\n",
+            "a SELECT INBOX\r\n",
+            "a FETCH 1 BODY[TEXT]\r\n",
+            "a LOGOUT\r\n",
+        ],
+    )
+    .concat();
+    assert!(
+        answers.contains("* 1 EXISTS"),
+        "one mail though two addresses: {answers}"
+    );
+    assert!(answers.contains("It works.\r\n"), "{answers}");
+    assert_eq!(server.stop(), Some(0));
+    let list = house.run(&["account", "list", "--json"], "");
+    assert!(
+        !text(&list.stdout).contains("\"octets\":0"),
+        "the mail is there after the end"
+    );
+}
+
+#[test]
+fn commands_reach_a_running_server() {
+    let house = House::new();
+    let server = Server::start(&["serve", "--config", &house.config]);
+    let add = ["account", "add", "alice@example.test", "--password-stdin"];
+    expect(&house.run(&add, "first"), 0, "added", "");
+    expect(&house.run(&add, "first"), 1, "", "exists already");
+    let login = |password: &str| {
+        let line = format!("a LOGIN alice@example.test {password}\r\n");
+        let answers = imap(server.address("imap"), &[&line, "a LOGOUT\r\n"]);
+        answers
+            .iter()
+            .any(|line| line.starts_with("a OK") && !line.contains("LOGOUT"))
+            && !answers.iter().any(|line| line.starts_with("a NO"))
+    };
+    assert!(login("first"));
+    let passwd = [
+        "account",
+        "passwd",
+        "alice@example.test",
+        "--password-stdin",
+    ];
+    expect(&house.run(&passwd, "second"), 0, "changed", "");
+    assert!(!login("first"), "a remembered login ends with its password");
+    assert!(login("second"));
+    expect(
+        &house.run(&["account", "list"], ""),
+        0,
+        "alice@example.test",
+        "",
+    );
+    assert_eq!(server.stop(), Some(0));
+    assert!(!house.path("data/control.sock").exists());
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let house = House::new();
+    let server = Server::start(&["serve", "--config", &house.config]);
+    let pid = server.child.id().to_string();
+    expect(&house.run(&["serve"], ""), 3, "", &pid);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn an_occupied_port_is_told() {
+    let house = House::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let listener = format!("listener=[{{protocol=\"smtp\",bind=\"{address}\"}}]");
+    let output = house.run(&["serve", "--set", &listener], "");
+    expect(&output, 1, "", &format!("cannot listen on {address}"));
+}
+
+#[test]
+fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
+    let house = House::new();
+    let server = Server::start(&["serve", "--config", &house.config]);
+    let recipient = |domain: &str| {
+        let lines = ["EHLO c\r\n", "MAIL FROM:<>\r\n", "RCPT TO:<x@"];
+        let rcpt = format!("{}{domain}>\r\n", lines[2]);
+        let answers = smtp(
+            server.address("smtp"),
+            &[lines[0], lines[1], &rcpt, "QUIT\r\n"],
+        );
+        answers[answers.len() - 2].clone()
+    };
+    let add = ["account", "add", "x@example.test", "--password-stdin"];
+    expect(&house.run(&add, "pw"), 0, "", "");
+    assert!(recipient("example.test").starts_with("250"));
+    assert!(recipient("new.test").starts_with("550 5.7.1"));
+
+    let good = fs::read_to_string(&house.config).expect("reads");
+    house.append("[[domain]]\nnam = \"new.test\"\n");
+    server.signal(Signal::HUP);
+    let told = server.until("not reloaded").concat();
+    assert!(told.contains("unknown key \"nam\" in [domain]"), "{told}");
+    assert!(recipient("example.test").starts_with("250"));
+
+    fs::write(&house.config, good + "[[domain]]\nname = \"new.test\"\n").expect("writes");
+    fs::write(house.path("tls/key.pem"), "not a key").expect("writes");
+    server.signal(Signal::HUP);
+    server.until("not reloaded");
+    assert!(
+        recipient("new.test").starts_with("550 5.7.1"),
+        "all or nothing"
+    );
+
+    let other = House::new();
+    for file in ["tls/cert.pem", "tls/key.pem"] {
+        fs::copy(other.path(file), house.path(file)).expect("copies");
+    }
+    server.signal(Signal::HUP);
+    server.until("reloaded");
+    assert!(
+        recipient("new.test").starts_with("550 5.1.1"),
+        "{}",
+        recipient("new.test")
+    );
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn draining_waits_a_bounded_time() {
+    let house = House::new();
+    let server = Server::start(&[
+        "serve",
+        "--config",
+        &house.config,
+        "--set",
+        "limits.drain_ms=1",
+    ]);
+    // A transaction that never ends.
+    let mut stream = TcpStream::connect(server.address("smtp")).expect("accepts");
+    stream
+        .write_all(b"EHLO c\r\nMAIL FROM:<>\r\n")
+        .expect("writes");
+    let mut octet = [0];
+    stream.read_exact(&mut octet).expect("a greeting");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn demo_runs_and_leaves_nothing_behind() {
+    let mut server = Server::start(&["demo"]);
+    let stdout = server.child.stdout.take().expect("a pipe");
+    let mut lines = BufReader::new(stdout).lines();
+    let folder = lines.find_map(|line| {
+        let line = line.expect("reads");
+        line.split_once("Files are in ")
+            .map(|(_, dir)| dir.trim_end_matches('.').to_owned())
+    });
+    let folder = folder.expect("the demo says where its files are");
+    assert!(Path::new(&folder).join("ringpost.toml").exists());
+    let password = lines.find_map(|line| {
+        let line = line.expect("reads");
+        line.split_once("alice@example.test  password ")
+            .map(|(_, word)| word.to_owned())
+    });
+    let login = format!(
+        "a LOGIN alice@example.test {}\r\n",
+        password.expect("a password")
+    );
+    let answers = imap(server.address("imap"), &[&login, "a LOGOUT\r\n"]).concat();
+    assert!(answers.contains("a OK"), "{answers}");
+    server.signal(Signal::INT);
+    assert_eq!(server.child.wait().expect("it ends").code(), Some(0));
+    assert!(!Path::new(&folder).exists());
+}
