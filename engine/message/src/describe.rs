@@ -86,7 +86,7 @@ pub(crate) enum Fallback {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     Leaf,
-    /// With its boundary; whether it is multipart/digest.
+    /// With its boundary, and what its parts are when they do not say.
     Multipart(Vec<u8>, Fallback),
     Message,
 }
@@ -97,6 +97,15 @@ pub(crate) enum Room {
     Open,
     /// A limit is reached; this fault tells which.
     Closed(Faults),
+}
+
+impl Room {
+    fn fault(self) -> Faults {
+        match self {
+            Room::Open => Faults::default(),
+            Room::Closed(fault) => fault,
+        }
+    }
 }
 
 impl Fields {
@@ -127,75 +136,50 @@ impl Fields {
     pub fn describe(
         &self,
         message: &[u8],
-        default: Fallback,
+        fallback: Fallback,
         room: Room,
         texts: &mut Texts,
         faults: &mut Faults,
     ) -> Body {
-        let content = self.value(message, Slot::ContentType);
+        let value = self.value(message, Slot::ContentType);
         let encoding = self.value(message, Slot::ContentEncoding);
         let encoding = encoding.as_deref().map(first_token);
-        let parsed = content.as_deref().and_then(parameter::media_type);
-        if content.is_some() && parsed.is_none() {
-            faults.add(Faults::BAD_TYPE); // RFC 2045 §5.2: read as text/plain.
-        }
-        let is_message = match &parsed {
-            None => content.is_none() && default == Fallback::Message,
-            Some((media_type, subtype, _)) => {
-                media_type.eq_ignore_ascii_case(b"message")
-                    && (subtype.eq_ignore_ascii_case(b"rfc822")
-                        || subtype.eq_ignore_ascii_case(b"global"))
+        let content = match value.as_deref().map(parameter::media_type) {
+            Some(Some((media_type, subtype, parameters))) => Content {
+                media_type,
+                subtype,
+                parameters: Some(parameters),
+            },
+            Some(None) => {
+                faults.add(Faults::BAD_TYPE);
+                Content::TEXT // RFC 2045 §5.2.
             }
+            None if fallback == Fallback::Message => Content::MESSAGE, // RFC 2046 §5.1.5.
+            None => Content::TEXT,
         };
-        let is_multipart = parsed
-            .as_ref()
-            .is_some_and(|(media_type, ..)| media_type.eq_ignore_ascii_case(b"multipart"));
-        let boundary = parsed
-            .as_ref()
-            .filter(|_| is_multipart)
-            .and_then(|(.., parameters)| parameter::boundary(parameters.clone()));
-
-        let mut shown = Shown::AsWritten;
-        let mut body = Body::Leaf;
-        match (is_message, is_multipart, room) {
-            (true, _, _) if is_encoded(encoding) => {
-                faults.add(Faults::ENCODED_MESSAGE);
-                shown = Shown::Opaque;
+        let (body, shown) = match content.nature() {
+            Nature::Other => (Body::Leaf, Shown::AsWritten),
+            _ if room != Room::Open => {
+                faults.add(room.fault());
+                (Body::Leaf, Shown::Opaque)
             }
-            (true, _, Room::Open) => body = Body::Message,
-            (_, true, Room::Open) => match boundary {
-                Some(boundary) => {
-                    let digest = parsed
-                        .as_ref()
-                        .is_some_and(|(_, subtype, _)| subtype.eq_ignore_ascii_case(b"digest"));
-                    let default = if digest {
-                        Fallback::Message
-                    } else {
-                        Fallback::Text
-                    };
-                    body = Body::Multipart(boundary, default);
-                }
+            Nature::Message if is_encoded(encoding) => {
+                faults.add(Faults::ENCODED_MESSAGE);
+                (Body::Leaf, Shown::Opaque)
+            }
+            Nature::Message => (Body::Message, Shown::AsWritten),
+            Nature::Multipart => match content.multipart() {
+                Some(body) => (body, Shown::AsWritten),
                 None => {
                     faults.add(Faults::NO_BOUNDARY);
-                    shown = Shown::Default;
+                    (Body::Leaf, Shown::Default)
                 }
             },
-            (true, _, Room::Closed(fault)) | (_, true, Room::Closed(fault)) => {
-                faults.add(fault);
-                shown = Shown::Opaque;
-            }
-            _ => {}
-        }
-
-        match (shown, &parsed) {
-            (Shown::Opaque, _) => write_opaque(texts),
-            (Shown::AsWritten, Some((media_type, subtype, parameters))) => {
-                texts.text(Some(media_type));
-                texts.text(Some(subtype));
-                write_parameters(texts, parameters.clone());
-            }
-            (Shown::AsWritten, None) if is_message => write_type(texts, b"message", b"rfc822"),
-            _ => write_default(texts),
+        };
+        match shown {
+            Shown::AsWritten => content.write(texts),
+            Shown::Default => Content::TEXT.write(texts),
+            Shown::Opaque => Content::OPAQUE.write(texts),
         }
         self.describe_rest(message, encoding, texts);
         body
@@ -241,6 +225,21 @@ impl Fields {
     }
 }
 
+/// A Content-Type, or what stands for a missing one.
+struct Content<'v> {
+    /// Empty: told as absent, which the digest's reader takes for text/plain.
+    media_type: &'v [u8],
+    subtype: &'v [u8],
+    parameters: Option<parameter::Parameters<'v>>,
+}
+
+/// What a Content-Type means for the tree.
+enum Nature {
+    Message,
+    Multipart,
+    Other,
+}
+
 /// Which type BODYSTRUCTURE tells.
 enum Shown {
     AsWritten,
@@ -250,32 +249,63 @@ enum Shown {
     Opaque,
 }
 
+impl<'v> Content<'v> {
+    const TEXT: Content<'static> = Content::fixed(b"", b"");
+    const MESSAGE: Content<'static> = Content::fixed(b"message", b"rfc822");
+    const OPAQUE: Content<'static> = Content::fixed(b"application", b"octet-stream");
+
+    const fn fixed(media_type: &'v [u8], subtype: &'v [u8]) -> Self {
+        Content {
+            media_type,
+            subtype,
+            parameters: None,
+        }
+    }
+
+    fn nature(&self) -> Nature {
+        let subtype = |known: &[u8]| self.subtype.eq_ignore_ascii_case(known);
+        if self.media_type.eq_ignore_ascii_case(b"multipart") {
+            Nature::Multipart
+        } else if self.media_type.eq_ignore_ascii_case(b"message")
+            && (subtype(b"rfc822") || subtype(b"global"))
+        {
+            Nature::Message
+        } else {
+            Nature::Other
+        }
+    }
+
+    /// `None` where it has no boundary that could be looked for.
+    fn multipart(&self) -> Option<Body> {
+        let boundary = parameter::boundary(self.parameters.clone()?)?;
+        let fallback = match self.subtype.eq_ignore_ascii_case(b"digest") {
+            true => Fallback::Message, // RFC 2046 §5.1.5.
+            false => Fallback::Text,
+        };
+        Some(Body::Multipart(boundary, fallback))
+    }
+
+    fn write(&self, texts: &mut Texts) {
+        let written = |text: &'v [u8]| Some(text).filter(|text| !text.is_empty());
+        texts.short(written(self.media_type));
+        texts.short(written(self.subtype));
+        match &self.parameters {
+            Some(parameters) => write_parameters(texts, parameters.clone()),
+            None => texts.groups::<2>(std::iter::empty()),
+        }
+    }
+}
+
 /// A part of which nothing is known: text/plain, and nothing more.
 pub(crate) fn plain(texts: &mut Texts) {
-    write_default(texts);
+    Content::TEXT.write(texts);
     Fields::default().describe_rest(&[], None, texts);
 }
 
 /// A part that is not looked into.
 pub(crate) fn opaque(texts: &mut Texts) {
-    write_opaque(texts);
+    Content::OPAQUE.write(texts);
     Fields::default().describe_rest(&[], None, texts);
-}
-
-fn write_default(texts: &mut Texts) {
-    texts.text(None);
-    texts.text(None);
-    texts.groups::<2>(std::iter::empty());
-}
-
-fn write_opaque(texts: &mut Texts) {
-    write_type(texts, b"application", b"octet-stream");
-}
-
-fn write_type(texts: &mut Texts, media_type: &[u8], subtype: &[u8]) {
-    texts.text(Some(media_type));
-    texts.text(Some(subtype));
-    texts.groups::<2>(std::iter::empty());
 }
 
 fn write_parameters(texts: &mut Texts, parameters: parameter::Parameters<'_>) {

@@ -3,6 +3,9 @@
 use super::{FLAG_SIGNED, VERSION};
 use crate::{Faults, Span};
 
+/// Longer names of types are not registered. RFC 6838 §4.2.
+const SHORT_OCTETS_MAX: usize = 127;
+
 /// Appends LEB128.
 pub(crate) fn integer(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -44,6 +47,12 @@ impl Texts {
     pub fn text(&mut self, value: Option<&[u8]>) {
         let fits = value.is_none_or(|value| self.fits(value.len()));
         text(&mut self.octets, value.filter(|_| fits));
+    }
+
+    /// A text that is always kept, or as much of it as a type may have: what BODYSTRUCTURE's form hangs on.
+    pub fn short(&mut self, value: Option<&[u8]>) {
+        let value = value.map(|value| &value[..value.len().min(SHORT_OCTETS_MAX)]);
+        text(&mut self.octets, value);
     }
 
     /// A count and groups of texts; groups that do not fit are left out.
