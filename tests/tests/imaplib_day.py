@@ -20,14 +20,15 @@ def session():
 
 
 m = session()
+capabilities = ok(m.capability())[0].decode().upper().split()
 for capability in "IMAP4REV1 UIDPLUS MOVE IDLE LITERAL+ SPECIAL-USE NAMESPACE ID ENABLE CHILDREN LIST-EXTENDED LIST-STATUS".split():
-    assert capability in m.capabilities or capability.lower() in [c.lower() for c in m.capabilities], (capability, m.capabilities)
+    assert capability in capabilities, (capability, capabilities)
 ok(m.create("Projects"))
-ok(m.create("Projects/2026/\u0026AOQ-rzte".replace("\u0026", "&")))
+ok(m.create("Projects/2026/&AOQ-rzte"))
 names = b"\n".join(ok(m.list()))
 assert b'"/"' in names and b"Projects/2026/&AOQ-rzte" in names and b"\\HasChildren" in names, names
 ok(m.subscribe("Projects"))
-assert any(b"Projects" in line for line in ok(m.lsub("", "Projects%")))
+assert any(b"Projects" in line for line in ok(m.lsub('""', '"Projects%"')))
 
 mail = EmailMessage()
 mail["From"], mail["To"], mail["Subject"] = "J\u00f6rg <joerg@example.org>", user, "Gr\u00fc\u00dfe und ein Anhang"
