@@ -25,5 +25,5 @@ fn avx2() -> bool {
     std::is_x86_feature_detected!("avx2")
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod twins;

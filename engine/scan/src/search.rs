@@ -198,4 +198,13 @@ mod tests {
             Some(hay.len() - needle.len())
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn as_folding_both(hay in "[abAB@` ]{0,150}", needle in "[abAB@` ]{0,4}") {
+            let folded = |text: &str| text.to_ascii_lowercase();
+            let found = Needle::new(needle.as_bytes()).find(hay.as_bytes());
+            proptest::prop_assert_eq!(found, folded(&hay).find(&folded(&needle)));
+        }
+    }
 }
