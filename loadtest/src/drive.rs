@@ -1,7 +1,7 @@
 //! Runs one piece of work on each thread of the generator, while the main thread watches.
 //!
 //! In:  how many threads, on which cores, and the work: a future for each thread.
-//! Out: what each returned, in the order in which they ended.
+//! Out: what each returned, in the order in which they ended; what this process had used by then.
 //!
 //! The threads are the runtime's shards, so the generator costs as little as the server it is set against.
 
@@ -14,12 +14,27 @@ use std::time::Duration;
 use ringpost_runtime::{Machine, Options, Shard, spawn};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::process::Usage;
+
 /// Threads of the generator.
 #[derive(Clone, Debug, Default)]
 pub struct Threads {
     pub count: usize,
     /// Cores, one for each thread in turn; empty: the system chooses.
     pub cores: Vec<usize>,
+}
+
+/// The end of all work.
+pub struct Driven<T> {
+    /// Of each thread.
+    pub results: Vec<T>,
+    /// This process, when the last thread had finished.
+    pub own: Usage,
+}
+
+/// What this process has used so far.
+pub fn usage() -> io::Result<Usage> {
+    Usage::read(std::process::id()).ok_or_else(|| io::Error::other("/proc cannot be read"))
 }
 
 /// How often the main thread looks.
@@ -32,7 +47,7 @@ pub fn drive<T, F>(
     threads: &Threads,
     work: impl Fn(Rc<Shard>) -> F + Send + Sync + 'static,
     mut meanwhile: impl FnMut(),
-) -> io::Result<Vec<T>>
+) -> io::Result<Driven<T>>
 where
     T: Send + 'static,
     F: Future<Output = T> + 'static,
@@ -64,8 +79,10 @@ where
             }
         }
     }
+    // Before the threads end and take their counts along.
+    let own = usage()?;
     machine.join(END);
-    Ok(results)
+    Ok(Driven { results, own })
 }
 
 /// Restricts this process to `cores`; the threads to come spread over them.

@@ -60,7 +60,7 @@ pub fn audit(look: Look, ledger: Ledger, threads: &Threads) -> io::Result<Result
         let (look, ledger) = (look.clone(), ledger.clone());
         async move { all_accounts(&look, &ledger).await }
     };
-    let result = drive(&one, work, || ())?.pop();
+    let result = drive(&one, work, || ())?.results.pop();
     result.ok_or_else(|| io::Error::other("the audit did not run"))
 }
 

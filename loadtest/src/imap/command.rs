@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use ringpost_runtime::{Shard, TlsClient, spawn};
 
-use crate::drive::{Threads, drive};
+use crate::drive::{Driven, Threads, drive, usage};
 use crate::gate::Gate;
 use crate::imap::client::{Client, Login};
 use crate::process::{Usage, pss_kib};
@@ -67,19 +67,17 @@ pub fn run(
     let (shared, count) = (plan.clone(), threads.count as u64);
     let work = move |shard: Rc<Shard>| sessions(shared.clone(), u64::from(shard.id), count);
     let watched = plan.clone();
-    let own_pid = std::process::id();
     let (mut server_before, mut own_before, mut start) = (None, None, None);
-    let results = drive(threads, work, || {
+    let Driven { results, own } = drive(threads, work, || {
         if start.is_none() && watched.state.ready.load(Relaxed) >= watched.sessions {
             server_before = server_pid.and_then(|pid| Usage::read_at_rest(pid, REST));
-            own_before = Usage::read(own_pid);
+            own_before = usage().ok();
             start = Some(Instant::now());
             watched.state.go.store(true, Relaxed);
         }
         bar.set_position(watched.state.answered.load(Relaxed));
     })?;
     bar.finish_and_clear();
-    let own = Usage::read(own_pid).ok_or_else(|| io::Error::other("no /proc"))?;
     let generator = own.since(own_before.as_ref().unwrap_or(&own));
     let at_rest = server_pid.and_then(|pid| Usage::read_at_rest(pid, REST));
     let spent = at_rest

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use ringpost_runtime::{Shard, TlsClient, spawn, time};
 
-use crate::drive::{Threads, drive};
+use crate::drive::{Driven, Threads, drive, usage};
 use crate::gate::Gate;
 use crate::imap::client::{Client, Login};
 use crate::process::{Usage, pss_kib};
@@ -103,8 +103,7 @@ pub fn run(
     server_pid: Option<u32>,
     progress: &Progress,
 ) -> io::Result<(Report, bool)> {
-    let own_pid = std::process::id();
-    let own_before = Usage::read(own_pid).ok_or_else(|| io::Error::other("no /proc"))?;
+    let own_before = usage()?;
     let server_before = server_pid.and_then(Usage::read);
     let pss_before = server_pid.and_then(pss_kib);
     let bar = progress.bar(plan.connections, "connections");
@@ -112,14 +111,15 @@ pub fn run(
     let mut watch = Watch::new(plan.clone(), server_pid);
     let (shared, count) = (plan.clone(), threads.count as u64);
     let work = move |shard: Rc<Shard>| thread(shared.clone(), u64::from(shard.id), count);
-    let tallies = drive(threads, work, || {
+    let Driven {
+        results: tallies,
+        own,
+    } = drive(threads, work, || {
         bar.set_position(plan.state.idle.load(Relaxed));
         watch.look();
     })?;
     bar.finish_and_clear();
-    let generator = Usage::read(own_pid)
-        .ok_or_else(|| io::Error::other("no /proc"))?
-        .since(&own_before);
+    let generator = own.since(&own_before);
     let (held, opened) = (
         watch.idle,
         watch.opened.unwrap_or_else(Instant::now) - start,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ringpost_runtime::{Shard, spawn};
 
-use crate::drive::{Threads, drive};
+use crate::drive::{Driven, Threads, drive, usage};
 use crate::gate::Gate;
 use crate::ledger::Ledger;
 use crate::process::{Usage, pss_kib};
@@ -38,8 +38,7 @@ pub fn run(
     server_pid: Option<u32>,
     progress: &Progress,
 ) -> io::Result<Ran> {
-    let own_pid = std::process::id();
-    let own_before = Usage::read(own_pid).ok_or_else(|| io::Error::other("no /proc"))?;
+    let own_before = usage()?;
     let server_before = server_pid.and_then(Usage::read);
     let pss_before = server_pid.and_then(pss_kib);
     let bar = progress.bar(plan.messages, "messages");
@@ -47,7 +46,10 @@ pub fn run(
     let (shared, count) = (plan.clone(), threads.count as u64);
     let work = move |shard: Rc<Shard>| sessions(shared.clone(), u64::from(shard.id), count);
     let watched = plan.clone();
-    let tallies = drive(threads, work, || {
+    let Driven {
+        results: tallies,
+        own,
+    } = drive(threads, work, || {
         bar.set_position(watched.counts.accepted.load(Relaxed))
     })?;
     let elapsed = tallies
@@ -56,9 +58,7 @@ pub fn run(
         .max()
         .unwrap_or_default();
     bar.finish_and_clear();
-    let generator = Usage::read(own_pid)
-        .ok_or_else(|| io::Error::other("no /proc"))?
-        .since(&own_before);
+    let generator = own.since(&own_before);
     let at_once = server_pid
         .and_then(Usage::read)
         .zip(server_before.as_ref())
