@@ -3,7 +3,7 @@
 //! In:  lines of [`Request`], any number on a connection. Out: one [`Answer`] line for each.
 //!
 //! Invariants: mode 0600 before anyone can connect; a line is at most [`REQUEST_OCTETS_MAX`]; at most
-//! [`CONNECTIONS_MAX`] at once.
+//! [`CONNECTIONS_MAX`] at once, each silent for [`SILENCE_MAX`] at most.
 
 use super::request::{self, Answer, Plan, REQUEST_OCTETS_MAX, Request};
 use crate::cli::exit::Failure;
@@ -13,12 +13,17 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 /// Operators at once.
 const CONNECTIONS_MAX: usize = 16;
+
+/// How long one may be silent: a forgotten one must not hold a place.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What requests are answered from.
 pub struct Desk {
@@ -60,7 +65,7 @@ pub async fn run(listener: UnixListener, desk: Arc<Desk>) {
             }
             Err(error) => {
                 crate::cli::tell(&format!("control socket: {error}"));
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
@@ -71,13 +76,9 @@ async fn serve(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     let mut input = BufReader::new(input);
     loop {
         let mut line = Vec::new();
-        let bound = REQUEST_OCTETS_MAX as u64;
-        if (&mut input)
-            .take(bound)
-            .read_until(b'\n', &mut line)
-            .await?
-            == 0
-        {
+        let mut bounded = (&mut input).take(REQUEST_OCTETS_MAX as u64);
+        let read = timeout(SILENCE_MAX, bounded.read_until(b'\n', &mut line));
+        if read.await.unwrap_or(Ok(0))? == 0 {
             return Ok(());
         }
         let whole = line.ends_with(b"\n");

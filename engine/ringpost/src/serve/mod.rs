@@ -5,7 +5,7 @@
 //!         -> shards: each opens its log, makes its services, serves -> control socket -> "ready"
 //! reload: SIGHUP -> configuration and certificate read again -> all good: swapped; else the old ones stay
 //! drain:  SIGTERM, SIGINT -> listeners shut -> running transactions, at most drain_ms -> logs -> index -> exit 0
-//!         a second one while draining: exit at once
+//!         a second one while draining, not its echo: exit at once
 //! ```
 //!
 //! In:  a [`Config`]. Out: lines `listening PROTOCOL ADDRESS` and then `ready` on stderr, or a [`Failure`] that
@@ -30,9 +30,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use services::{Services, Settings};
 use signal::{Signals, Wish};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// A second signal so soon is the first one's echo: timeout(1) and terminals tell a process and then its group.
+const ECHO: Duration = Duration::from_millis(500);
 /// Files that a server wants to have open: a connection is one.
 const FILES_WANTED: u64 = 1 << 20;
 /// Files below which the operator is told.
@@ -229,6 +231,7 @@ impl Control {
 /// Lets the shards finish. A second signal ends the process at once: what was answered is durable anyway.
 async fn drain(machine: Machine, within: Duration, mut signals: Signals) -> Result<(), Failure> {
     say("draining");
+    let begun = Instant::now();
     let (sender, mut ended) = oneshot::channel();
     std::thread::spawn(move || {
         let _ = sender.send(machine.join(within));
@@ -248,7 +251,7 @@ async fn drain(machine: Machine, within: Duration, mut signals: Signals) -> Resu
                 };
             }
             wish = signals.next() => {
-                if wish == Wish::Drain {
+                if wish == Wish::Drain && begun.elapsed() > ECHO {
                     tell("told twice: leaving at once");
                     std::process::exit(Exit::NotWell as i32);
                 }
