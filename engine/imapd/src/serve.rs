@@ -80,6 +80,7 @@ enum Next {
 
 /// Reads one command and carries it out.
 async fn next(session: &mut Session) -> Result<Next, End> {
+    session.next_command().await?;
     let limits = session.context.limits.clone();
     let (mut octets, arena, mut progress) = (Vec::new(), Bump::new(), Progress::default());
     loop {

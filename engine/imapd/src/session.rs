@@ -151,19 +151,30 @@ impl Session {
         self.connection.flush().await.map_err(|_| End::Lost)
     }
 
-    /// Has at least one octet of input afterwards. What was answered is sent before the wait. A connection that
-    /// waits holds no buffer.
+    /// Waits for the next command, for as long as the peer may be silent, or until the server drains. What was answered
+    /// is sent before the wait.
+    pub(crate) async fn next_command(&mut self) -> Result<(), End> {
+        if self.context.shard.draining() {
+            return Err(End::DRAIN);
+        }
+        if !self.connection.input().is_empty() {
+            return Ok(());
+        }
+        self.flush().await?;
+        let input = time::first(self.connection.fill(), self.context.shard.drain());
+        match input.await {
+            First::A(filled) => came(filled),
+            First::B(()) => Err(End::DRAIN),
+        }
+    }
+
+    /// Has at least one octet of input afterwards: the rest of a command, which draining lets finish.
     pub(crate) async fn input(&mut self) -> Result<(), End> {
         if !self.connection.input().is_empty() {
             return Ok(());
         }
         self.flush().await?;
-        self.readable().await?;
-        match self.connection.fill().await {
-            Ok(0) => Err(End::Lost),
-            Ok(_) => Ok(()),
-            Err(error) => Err(End::of(&error)),
-        }
+        came(self.connection.fill().await)
     }
 
     /// Moves the next piece of input, a line at most, over to `octets`. As a command ends with a line, nothing of the
@@ -193,14 +204,13 @@ impl Session {
             }
         }
     }
+}
 
-    /// Waits until the peer sends, for as long as it may be silent.
-    async fn readable(&mut self) -> Result<(), End> {
-        let input = time::first(self.connection.readable(), self.context.shard.drain());
-        match input.await {
-            First::A(Ok(())) => Ok(()),
-            First::A(Err(error)) => Err(End::of(&error)),
-            First::B(()) => Err(End::DRAIN),
-        }
+/// What became of a wait for octets.
+fn came(filled: std::io::Result<usize>) -> Result<(), End> {
+    match filled {
+        Ok(0) => Err(End::Lost),
+        Ok(_) => Ok(()),
+        Err(error) => Err(End::of(&error)),
     }
 }

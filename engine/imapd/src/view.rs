@@ -65,8 +65,9 @@ pub(crate) struct View {
     first_unseen: Option<u32>,
     /// Keywords of the mailbox that the client has been told.
     keywords: usize,
-    /// Modification sequences of this session's own changes of flags, which it tells itself.
-    own: Vec<ModSeq>,
+    /// This session's own changes of flags, which the command that made them has told: when, and which messages,
+    /// ascending.
+    own: Vec<(ModSeq, Vec<Uid>)>,
 }
 
 impl View {
@@ -159,9 +160,15 @@ impl View {
         row.flags | if self.is_recent(uid) { flag::RECENT } else { 0 }
     }
 
-    /// Marks a change as the session's own: it is told of by the command that made it.
-    pub(crate) fn made(&mut self, modseq: ModSeq) {
-        self.own.push(modseq);
+    /// Marks a change of `uids`, ascending, as the session's own: the command that made it tells of it. The UIDs matter,
+    /// for a change that was none has the MODSEQ of somebody else's.
+    pub(crate) fn made(&mut self, modseq: ModSeq, uids: Vec<Uid>) {
+        self.own.push((modseq, uids));
+    }
+
+    fn is_own(&self, modseq: u64, uid: u32) -> bool {
+        let mut own = self.own.iter();
+        own.any(|(made, uids)| made.0 == modseq && uids.binary_search(&Uid(uid)).is_ok())
     }
 
     /// Places in [`View::uids`] of the messages in `set`, ascending. `None`: a sequence number above the last one,
@@ -296,7 +303,7 @@ impl View {
                     if self.uids.binary_search(&uid).is_ok() {
                         self.gone.push(uid);
                     }
-                } else if 0 < uid && uid < first_new && !self.own.contains(&ModSeq(modseq)) {
+                } else if 0 < uid && uid < first_new && !self.is_own(modseq, uid) {
                     changed.push(uid);
                 }
             }

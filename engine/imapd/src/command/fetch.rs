@@ -288,7 +288,7 @@ async fn see(session: &mut Session, mails: &mut [Mail]) -> Result<Vec<Uid>, Refu
         unchanged_since: None,
     });
     if let Outcome::Stored { modseq, .. } = session.submit(write).await? {
-        session.selected()?.made(modseq);
+        session.selected()?.made(modseq, uids.clone());
     }
     for mail in mails {
         mail.row.flags |= flag::SEEN;

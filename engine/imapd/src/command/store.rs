@@ -52,10 +52,11 @@ pub(super) async fn run(session: &mut Session, store: &command::Store<'_>) -> An
     else {
         return Ok(Done::plain("STORE completed."));
     };
-    session.selected()?.made(modseq);
+    let complete = changed.len() == asked;
     if !store.silent {
         tell(session, &changed, store.numbers).await?;
     }
+    session.selected()?.made(modseq, changed);
     if !modified.is_empty() {
         return Ok(Done {
             code: DoneCode::Modified(modified),
@@ -63,7 +64,7 @@ pub(super) async fn run(session: &mut Session, store: &command::Store<'_>) -> An
         });
     }
     // RFC 2180 §4.2.2: a message that another session expunged meanwhile.
-    if changed.len() < asked && store.numbers == Numbers::Sequence {
+    if !complete && store.numbers == Numbers::Sequence {
         return Err(Refusal::No(
             Some(Code::ExpungeIssued),
             "Some of the messages are gone.",
