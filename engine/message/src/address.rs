@@ -31,8 +31,13 @@ pub enum Item {
     GroupEnd,
 }
 
-/// Shows every element of `value` to `each`.
+/// Shows every element of `value` to `each`. An address without name, local part and domain, `<>`, is none.
 pub fn parse(value: &[u8], each: &mut impl FnMut(Item)) {
+    let each = &mut |item: Item| {
+        if !item.is_empty() {
+            each(item);
+        }
+    };
     let mut list = List {
         lexer: Lexer(value),
         words: Words::default(),
@@ -40,6 +45,19 @@ pub fn parse(value: &[u8], each: &mut impl FnMut(Item)) {
         group: false,
     };
     list.run(each);
+}
+
+impl Item {
+    fn is_empty(&self) -> bool {
+        match self {
+            Item::Mailbox {
+                name,
+                mailbox,
+                host,
+            } => name.is_none() && mailbox.is_empty() && host.is_empty(),
+            Item::GroupStart(_) | Item::GroupEnd => false,
+        }
+    }
 }
 
 struct List<'v> {
@@ -311,15 +329,16 @@ mod tests {
             ("undisclosed-recipients:;", "{undisclosed-recipients }"),
             ("friends: a@x, B <b@y>; c@z", "{friends -|a|x B|b|y } -|c|z"),
             ("open: a@x", "{open -|a|x }"),
-            ("<>", "-||"),
+            ("<>", ""),
             ("x <a@b@c>", "x|a@b|c"),
             ("a@x <a@x>", "a@x|a|x"),
             ("<\"a b\"@x>", "-|a b|x"),
             ("a@[192.0.2.1]", "-|a|[192.0.2.1]"),
             ("a <a@[IPv6:::1]>", "a|a|[IPv6:::1]"),
             ("((((", ""),
+            ("@@@, <, a@x", "-|a|x"),
             ("\"", ""),
-            ("<", "-||"),
+            ("<", ""),
             // RFC 5322 appendix A.1.2, A.1.3, A.5, A.6.1.
             (
                 "Joe Q. Public <john.q.public@example.com>",

@@ -152,8 +152,8 @@ impl Scanner {
     pub fn finish(mut self, message: &[u8]) -> Vec<u8> {
         self.feed(message);
         self.advance(message, message.len());
+        // RFC 5322 §3.5: a header needs no empty line behind it if there is no body.
         while self.place == Place::Header {
-            self.faults.add(Faults::NO_SEPARATOR);
             self.end_header(message, message.len());
         }
         if self.boundaries > 0 && self.place != Place::Rest {
@@ -378,8 +378,8 @@ impl Scanner {
             return false;
         };
         self.end_field(message);
+        // RFC 2046 §5.1.1: neither does a part's.
         while self.place == Place::Header {
-            self.faults.add(Faults::NO_SEPARATOR);
             self.end_header(message, self.at);
         }
         // RFC 2046 §5.1.1: the line end before a delimiter belongs to the delimiter.
