@@ -123,6 +123,9 @@ impl List<'_> {
             self.lexer.space();
             match self.lexer.peek() {
                 None => break,
+                // Between the domains of a route a comma means nothing; elsewhere the `>` was forgotten.
+                Some(b',') if at == Some(0) => self.lexer.skip(1),
+                Some(b',') => break,
                 Some(b'>') => {
                     self.lexer.skip(1);
                     break;
@@ -150,7 +153,7 @@ impl List<'_> {
                     at = None;
                 }
                 Some(_) => {
-                    let run = self.lexer.until(|octet| ends_word(octet) && octet != b',');
+                    let run = self.lexer.until(ends_word);
                     spec.text.extend_from_slice(run);
                     self.lexer.skip(usize::from(run.is_empty()));
                 }
