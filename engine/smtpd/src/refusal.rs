@@ -42,3 +42,38 @@ pub fn of_delivery(error: &Error) -> Reply {
         Error::Log(LogError::Io(_) | LogError::Damaged) | Error::Store(_) => TROUBLE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringpost_api::Error as StoreError;
+
+    /// Whatever goes wrong here is temporary for the peer; only the mail itself can be too large.
+    #[test]
+    fn what_went_wrong_and_what_is_said() {
+        let cases: &[(Error, u16, Enhanced)] = &[
+            (Error::Memory, 452, Enhanced(4, 3, 1)),
+            (Error::Lag, 452, Enhanced(4, 3, 1)),
+            (Error::Log(LogError::Full), 452, Enhanced(4, 3, 1)),
+            (Error::Log(LogError::Io(5)), 451, Enhanced(4, 3, 0)),
+            (Error::Log(LogError::Damaged), 451, Enhanced(4, 3, 0)),
+            (Error::Log(LogError::Closed), 451, Enhanced(4, 3, 2)),
+            (Error::Log(LogError::TooLarge), 552, Enhanced(5, 3, 4)),
+            (Error::Store(StoreError::Full), 452, Enhanced(4, 3, 1)),
+            (Error::Store(StoreError::Closed), 451, Enhanced(4, 3, 2)),
+            (
+                Error::Store(StoreError::Io(String::new())),
+                451,
+                Enhanced(4, 3, 0),
+            ),
+        ];
+        for (error, code, enhanced) in cases {
+            let reply = of_delivery(error);
+            assert_eq!(
+                (reply.code, reply.enhanced),
+                (*code, Some(*enhanced)),
+                "{error:?}"
+            );
+        }
+    }
+}
