@@ -29,8 +29,6 @@ use std::time::Duration;
 
 /// How large input may grow, until a session says otherwise.
 const INPUT_OCTETS: usize = 64 * 1024;
-/// An output buffer above this is freed after it was sent.
-const OUTPUT_KEPT: usize = 64 * 1024;
 /// How long a peer may take to accept a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// How long a closed connection waits for the peer to take the last reply: closing at once, with octets of the
@@ -203,11 +201,8 @@ impl Connection {
             return self.flush_tls().await;
         }
         let output = take(&mut self.output);
-        let mut output = self.send(output).await?;
-        if output.capacity() <= OUTPUT_KEPT {
-            output.clear();
-            self.output = output;
-        }
+        let output = self.send(output).await?;
+        self.shard.pool.give(output);
         Ok(())
     }
 
@@ -408,17 +403,14 @@ impl Connection {
     }
 
     async fn flush_tls(&mut self) -> io::Result<()> {
-        let mut output = take(&mut self.output);
+        let output = take(&mut self.output);
         let mut sealed = 0;
         while sealed < output.len() {
             let tls = self.tls.as_mut().expect("called in TLS only");
             sealed += tls.seal(&output[sealed..])?;
             self.send_sealed().await?;
         }
-        if output.capacity() <= OUTPUT_KEPT {
-            output.clear();
-            self.output = output;
-        }
+        self.shard.pool.give(output);
         Ok(())
     }
 

@@ -40,6 +40,8 @@ pub struct Shard {
     pub(crate) pool: Pool,
     pub(crate) sweep: Sweep,
     pub(crate) inbox: Arc<Inbox>,
+    /// Reads that hold a buffer.
+    pub(crate) reading: Cell<usize>,
     pub(crate) connections: Cell<usize>,
     pub(crate) closing: RefCell<Vec<Closing>>,
     pub(crate) closed: Signal,
@@ -67,6 +69,7 @@ impl Shard {
             pool: Pool::default(),
             sweep: Sweep::default(),
             inbox,
+            reading: Cell::new(0),
             connections: Cell::new(0),
             closing: RefCell::default(),
             closed: Signal::default(),

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 /// 300 KB there and back: more than any buffer.
 async fn round_trip(mut connection: Connection) -> bool {
-    let octets: Vec<u8> = (0..300_000u32).map(|n| (n * 7 >> 3) as u8).collect();
+    let octets: Vec<u8> = (0..300_000u32).map(|n| ((n * 7) >> 3) as u8).collect();
     let mut got = Vec::new();
     for piece in octets.chunks(40_000) {
         say(&mut connection, piece).await;

@@ -126,7 +126,7 @@ fn a_long_wait_holds_no_buffer() {
             first(server.fill(), hesitate(3)).await,
             First::B(())
         ));
-        assert_eq!(server.held_octets(), crate::pool::BUFFER_OCTETS * 2);
+        assert_eq!(server.held_octets(), crate::pool::BUFFER_OCTETS);
         tick(&shard, 3);
         assert!(matches!(
             first(server.fill(), hesitate(3)).await,
