@@ -15,10 +15,13 @@
 //! | blob | blob u64 | [`BlobRow`], 40 octets |
 //! | digest | blob u64 | digest octets as `message::digest` writes them |
 //! | applied | log u16 | segment u32, offset u64, next sequence u64 |
-//! | setting | name (UTF-8) | octets; `version` u32, `next_account` u32 |
+//! | setting | name (UTF-8) | octets; `version` u32, `next_account` u32, `uidvalidity` u32 (the last one given) |
 //!
 //! A message row is kept small and of one size because FETCH FLAGS walks all of them: the recipient's prefix has
 //! a table of its own. The name of an account is its primary address.
+//!
+//! A message that exists has one row in `change`, its newest; it is the UID, at or above the UIDNEXT one knew, that
+//! tells a new message. One that left has its row for good.
 
 use ringpost_types::{BlobId, MailboxId, ModSeq, Uid};
 

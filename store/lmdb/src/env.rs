@@ -65,16 +65,33 @@ impl Env {
     }
 }
 
-/// A snapshot.
-pub(crate) struct View<'e> {
-    txn: RoTxn<'e, WithoutTls>,
+/// A transaction and the tables it looks at.
+pub(crate) struct Open<'e, T> {
+    txn: T,
     tables: &'e Tables,
 }
 
+/// A snapshot.
+pub(crate) type View<'e> = Open<'e, RoTxn<'e, WithoutTls>>;
+
 /// A write transaction. Dropped, it leaves nothing behind.
-pub(crate) struct Change<'e> {
-    txn: RwTxn<'e>,
-    tables: &'e Tables,
+pub(crate) type Change<'e> = Open<'e, RwTxn<'e>>;
+
+/// Either kind of transaction, to read in.
+pub(crate) trait Readable {
+    fn readable(&self) -> &RoTxn<'_>;
+}
+
+impl Readable for RoTxn<'_, WithoutTls> {
+    fn readable(&self) -> &RoTxn<'_> {
+        self
+    }
+}
+
+impl Readable for RwTxn<'_> {
+    fn readable(&self) -> &RoTxn<'_> {
+        self
+    }
 }
 
 impl Change<'_> {
@@ -83,13 +100,14 @@ impl Change<'_> {
     }
 }
 
-impl Snapshot for View<'_> {
+impl<T: Readable> Snapshot for Open<'_, T> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
         self.tables[table as usize]
-            .get(&self.txn, key)
+            .get(self.txn.readable(), key)
             .map_err(failed)
     }
 
+    /// Shows rows from the cursor; no allocation for each of them.
     fn scan(
         &self,
         table: Table,
@@ -97,33 +115,34 @@ impl Snapshot for View<'_> {
         from: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        scan(&self.tables[table as usize], &self.txn, within, from, visit)
+        let start = Ord::max(from, within);
+        let start = if start.is_empty() {
+            Bound::Unbounded
+        } else {
+            Bound::Included(start)
+        };
+        let range: (Bound<&[u8]>, Bound<&[u8]>) = (start, Bound::Unbounded);
+        let rows = self.tables[table as usize].range(self.txn.readable(), &range);
+        for row in rows.map_err(failed)? {
+            let (key, value) = row.map_err(failed)?;
+            if !key.starts_with(within) || visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn last(&self, table: Table, within: &[u8]) -> Result<Option<Row<'_>>, Error> {
-        last(&self.tables[table as usize], &self.txn, within)
-    }
-}
-
-impl Snapshot for Change<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
-        self.tables[table as usize]
-            .get(&self.txn, key)
+        let (table, txn) = (&self.tables[table as usize], self.txn.readable());
+        if within.is_empty() {
+            return table.last(txn).map_err(failed);
+        }
+        table
+            .rev_prefix_iter(txn, within)
+            .map_err(failed)?
+            .next()
+            .transpose()
             .map_err(failed)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        within: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        scan(&self.tables[table as usize], &self.txn, within, from, visit)
-    }
-
-    fn last(&self, table: Table, within: &[u8]) -> Result<Option<Row<'_>>, Error> {
-        last(&self.tables[table as usize], &self.txn, within)
     }
 }
 
@@ -140,46 +159,6 @@ impl Rows for Change<'_> {
             .map(|_| ())
             .map_err(failed)
     }
-}
-
-/// Shows rows from the cursor; no allocation for each of them.
-fn scan<V: FnMut(&[u8], &[u8]) -> ControlFlow<()> + ?Sized>(
-    database: &Octets,
-    txn: &RoTxn<'_>,
-    within: &[u8],
-    from: &[u8],
-    visit: &mut V,
-) -> Result<(), Error> {
-    let start = Ord::max(from, within);
-    let start = if start.is_empty() {
-        Bound::Unbounded
-    } else {
-        Bound::Included(start)
-    };
-    let range: (Bound<&[u8]>, Bound<&[u8]>) = (start, Bound::Unbounded);
-    for row in database.range(txn, &range).map_err(failed)? {
-        let (key, value) = row.map_err(failed)?;
-        if !key.starts_with(within) || visit(key, value).is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn last<'t>(
-    database: &Octets,
-    txn: &'t RoTxn<'_>,
-    within: &[u8],
-) -> Result<Option<Row<'t>>, Error> {
-    if within.is_empty() {
-        return database.last(txn).map_err(failed);
-    }
-    database
-        .rev_prefix_iter(txn, within)
-        .map_err(failed)?
-        .next()
-        .transpose()
-        .map_err(failed)
 }
 
 /// What an LMDB error means to a caller.

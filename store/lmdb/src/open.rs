@@ -5,7 +5,7 @@
 //!
 //! Every log below the directory is replayed, also those of shards that are no longer run.
 
-use crate::env::{self, Env, View};
+use crate::env::{self, Env};
 use crate::lock::{self, LockError};
 use crate::writer::{self, Message, Request, Shared, Writer};
 use crossbeam::channel::{self, Sender};
@@ -202,16 +202,19 @@ impl Drop for Lmdb {
 
 impl Store for Lmdb {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, Error> {
-        Ok(Box::new(self.env.snapshot()?) as Box<View<'_>>)
+        Ok(Box::new(self.env.snapshot()?))
     }
 
     fn submit(&self, write: Write, reply: Option<ReplyTo>) {
         let lag = writer::lag_octets(&write);
         self.shared.lag_octets.fetch_add(lag, Ordering::Relaxed);
-        let sent = self.queue.send(Message::Write(Request { write, reply }));
-        if let Err(channel::SendError(Message::Write(request))) = sent {
+        // A request that cannot be sent answers itself.
+        if self
+            .queue
+            .send(Message::Write(Request { write, reply }))
+            .is_err()
+        {
             self.shared.lag_octets.fetch_sub(lag, Ordering::Relaxed);
-            writer::answer([(request.reply, Err(Error::Closed))]);
         }
     }
 

@@ -42,6 +42,27 @@ pub(crate) struct Request {
     pub reply: Option<ReplyTo>,
 }
 
+/// A request that is dropped without an answer came too late: the queue is closed.
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.reply.is_some() {
+            answer([(self.reply.take(), Err(Error::Closed))]);
+        }
+    }
+}
+
+/// A panic of the writer is a bug in the store, and ends the process: what is durable in the logs is replayed at the
+/// next start, and going on might make a damage worse.
+struct EndOnPanic;
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
 /// What writer and submitters share.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -92,6 +113,7 @@ impl Writer {
 
     /// Works until the queue is closed and empty.
     pub fn run(mut self) {
+        let _end = EndOnPanic;
         loop {
             self.gather();
             if self.batch.is_empty() {
@@ -162,7 +184,7 @@ impl Writer {
     }
 
     fn commit(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
         (self.batch_octets, self.awaited) = (0, false);
         let applied = self.apply(&batch);
         self.committed = Instant::now();
@@ -174,12 +196,8 @@ impl Writer {
                     .fetch_add(applied.freed_octets, Ordering::Relaxed);
                 let lag = batch.iter().map(|request| lag_octets(&request.write)).sum();
                 self.shared.lag_octets.fetch_sub(lag, Ordering::Relaxed);
-                answer(
-                    batch
-                        .into_iter()
-                        .map(|request| request.reply)
-                        .zip(applied.outcomes),
-                );
+                let replies = batch.iter_mut().map(|request| request.reply.take());
+                answer(replies.zip(applied.outcomes));
                 self.feed(&applied.changed);
             }
             Err(error) => {

@@ -5,6 +5,10 @@
 //! twice, XXH3-64 of all before u64. Records follow, each on a multiple of 8. A segment is allocated whole and
 //! cut to its records when the log goes on in the next one: what stands behind the last record is zero.
 //!
+//! Allocated, because a growing file must find its blocks at every sync. Write and fdatasync on ext4 of a busy 2-core machine,
+//! median: batches of 1.5 MB growing 8.0 ms, allocated 4.0 ms, written with zeros beforehand 6.5 ms (CPU 2.5, 0.6 and
+//! 1.2 ms); batches of 2 KiB and 100 KiB alike in all three, 3 to 4 ms.
+//!
 //! The salt is drawn for each segment and seeds the checksum of every record header in it: a mail that carries the
 //! octets of a record is never taken for one by a search for the next record behind a damaged one.
 
