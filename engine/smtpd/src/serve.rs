@@ -14,8 +14,8 @@ use ringpost_runtime::time::{First, first};
 use ringpost_runtime::{Connection, Endpoint, event};
 use ringpost_smtp::{Action, Session, reply};
 use ringpost_types::{Reply, TraceId};
-use std::io;
 use std::rc::Rc;
+use std::{fmt, io};
 
 /// How a connection ended, for its event.
 enum End {
@@ -29,6 +29,18 @@ enum End {
     Drained,
     /// The connection broke.
     Broken(io::Error),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Closed => f.write_str("closed"),
+            End::Left => f.write_str("left by the peer"),
+            End::Idle => f.write_str("idle for too long"),
+            End::Drained => f.write_str("drained"),
+            End::Broken(error) => write!(f, "broken: {error}"),
+        }
+    }
 }
 
 /// Serves one connection to its end.
@@ -53,30 +65,15 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         Ok(end) => end,
         Err(error) => End::Broken(error),
     };
-    let last = match end {
-        End::Idle => Some(reply::IDLE_TOO_LONG),
-        End::Drained => Some(reply::SHUTTING_DOWN),
-        End::Closed | End::Left | End::Broken(_) => None,
-    };
-    let why = match &end {
-        End::Closed => "closed",
-        End::Left => "left by the peer",
-        End::Idle => "idle for too long",
-        End::Drained => "drained",
-        End::Broken(_) => "broken",
-    };
     let mails = dialogue.mails;
-    match &end {
-        End::Broken(error) => event!(trace, "connection from {peer} mails={mails} {why}: {error}"),
-        _ => event!(trace, "connection from {peer} mails={mails} {why}"),
-    }
+    event!(trace, "connection from {peer} mails={mails} {end}");
     // What the session holds is not needed while the peer takes its last reply.
     drop(dialogue);
-    if let End::Broken(_) = end {
-        return;
-    }
-    if let Some(last) = last {
-        last.write(connection.output());
+    match end {
+        End::Idle => reply::IDLE_TOO_LONG.write(connection.output()),
+        End::Drained => reply::SHUTTING_DOWN.write(connection.output()),
+        End::Closed | End::Left => {}
+        End::Broken(_) => return,
     }
     connection.close().await;
 }
