@@ -40,6 +40,7 @@ use crate::line::{Line, Lines};
 use crate::{Role, Tls, auth, reply};
 use ringpost_types::limit::Limits;
 use ringpost_types::{Address, Reply};
+use std::fmt;
 use std::rc::Rc;
 
 /// What sessions of one listener have in common.
@@ -120,6 +121,24 @@ pub enum Recipient {
     Mailbox(Address),
     /// `<postmaster>` of this host. RFC 5321 §4.1.1.3.
     Postmaster,
+}
+
+impl fmt::Display for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reverse_path {
+            Some(address) => write!(f, "<{address}>"),
+            None => f.write_str("<>"),
+        }
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Recipient::Mailbox(address) => write!(f, "<{address}>"),
+            Recipient::Postmaster => f.write_str("<postmaster>"),
+        }
+    }
 }
 
 /// What the next octets are, and what they wait for; the table above.

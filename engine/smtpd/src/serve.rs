@@ -131,13 +131,13 @@ impl Dialogue {
             }
             Action::Body(_) => unreachable!("a detached action lends nothing"),
             Action::Mail(mail) => {
-                let answer = self.transaction.mail(context, mail, self.login.as_ref());
-                self.answer("MAIL", answer);
+                let answer = self.transaction.mail(context, &mail, self.login.as_ref());
+                self.answer(format_args!("MAIL {mail}"), answer);
             }
             Action::Recipient(recipient) => {
                 let login = self.login.as_ref();
-                let answer = self.transaction.recipient(context, recipient, login);
-                self.answer("RCPT", answer);
+                let answer = self.transaction.recipient(context, &recipient, login);
+                self.answer(format_args!("RCPT {recipient}"), answer);
             }
             Action::Begin { size } => {
                 let origin = Origin {
@@ -146,7 +146,7 @@ impl Dialogue {
                     tls: connection.tls(),
                 };
                 let answer = self.transaction.begin(context, size, &origin);
-                self.answer("DATA", answer);
+                self.answer(format_args!("body"), answer);
             }
             Action::Abandon => self.transaction.abandon(),
             Action::Reset => self.transaction.clear(),
@@ -170,14 +170,9 @@ impl Dialogue {
     }
 
     /// Passes the answer on; a refusal is told once.
-    fn answer(&mut self, command: &str, answer: Result<(), Reply>) {
+    fn answer(&mut self, asked: fmt::Arguments<'_>, answer: Result<(), Reply>) {
         if let Err(reply) = &answer {
-            event!(
-                self.trace,
-                "{command} refused: {} {}",
-                reply.code,
-                reply.text
-            );
+            event!(self.trace, "{asked} refused: {} {}", reply.code, reply.text);
         }
         self.session.answer(answer);
     }

@@ -67,7 +67,7 @@ impl Transaction {
     pub(crate) fn mail(
         &mut self,
         context: &Context,
-        mail: Mail,
+        mail: &Mail,
         login: Option<&Login>,
     ) -> Result<(), Reply> {
         self.clear();
@@ -91,7 +91,7 @@ impl Transaction {
                 Err(_) => return Err(refusal::TROUBLE),
             }
         }
-        self.reverse_path = mail.reverse_path;
+        self.reverse_path.clone_from(&mail.reverse_path);
         Ok(())
     }
 
@@ -99,12 +99,12 @@ impl Transaction {
     pub(crate) fn recipient(
         &mut self,
         context: &Context,
-        recipient: ringpost_smtp::Recipient,
+        recipient: &ringpost_smtp::Recipient,
         login: Option<&Login>,
     ) -> Result<(), Reply> {
         let setup = &context.setup;
         let address = match recipient {
-            ringpost_smtp::Recipient::Mailbox(address) => address,
+            ringpost_smtp::Recipient::Mailbox(address) => address.clone(),
             ringpost_smtp::Recipient::Postmaster => postmaster(context)?,
         };
         let found = {
@@ -189,13 +189,13 @@ impl Transaction {
         let outcome = self.log(context).await;
         let from = self.reverse_path.take();
         let from = from.as_ref().map_or(String::new(), Address::to_string);
-        let count = self.recipients.len();
+        let count = self.paths;
         self.clear();
         match outcome {
             Ok(Taken { octets, dkim }) => {
                 event!(
                     id,
-                    "accepted from=<{from}> accounts={count} octets={octets}{dkim} connection={connection}"
+                    "accepted from=<{from}> recipients={count} octets={octets}{dkim} connection={connection}"
                 );
                 Reply::with_text(250, Some(Enhanced(2, 0, 0)), format!("Ok, id {id}"))
             }
@@ -203,7 +203,7 @@ impl Transaction {
                 let (code, text) = (reply.code, &reply.text);
                 event!(
                     id,
-                    "refused from=<{from}> accounts={count} connection={connection}: {code} {text}"
+                    "refused from=<{from}> recipients={count} connection={connection}: {code} {text}"
                 );
                 reply
             }
