@@ -142,8 +142,9 @@ impl Connection {
         self.input_max = octets;
     }
 
-    /// Bounds how long the peer may say nothing while it is waited for, sharp to about a second. After it `fill`
-    /// and `readable` fail with `TimedOut`; the connection can still be written to.
+    /// Bounds how long the peer may say nothing while it is waited for, sharp to about a second: counted from the
+    /// first waiting since it last spoke, however often that is dropped and begun again. After it `fill` and
+    /// `readable` fail with `TimedOut`; the connection can still be written to.
     pub fn silence_max(&mut self, duration: Duration) {
         self.silence_max = duration;
         self.port.silence_over();
@@ -374,13 +375,14 @@ impl Connection {
                 return Ok(0);
             }
             let wire = poll_fn(|context| self.poll_octets(context)).await?;
-            let count = self.open(wire)?;
-            // A key update or an alert has to be answered. RFC 8446 §4.6.3.
+            let opened = self.open(wire);
+            // A key update is answered, and what cannot be opened gets its alert. RFC 8446 §4.6.3, §6.2.
             if self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
                 Box::pin(self.send_sealed()).await?;
             }
-            if count > 0 {
-                return Ok(count);
+            match opened? {
+                0 => {}
+                count => return Ok(count),
             }
         }
     }

@@ -16,6 +16,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use monoio::{IoUringDriver, Runtime, RuntimeBuilder};
 use ringpost_types::TraceId;
 use ringpost_types::limit::Limits;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -149,8 +150,12 @@ impl Machine {
         let main: Arc<Main> = Arc::new(main);
         let (started, starts) = unbounded();
         let (ended, ends) = unbounded();
-        let mut threads = Vec::with_capacity(count);
-        for (id, inbox) in inboxes.iter().enumerate() {
+        let mut machine = Machine {
+            handle: Handle { inboxes },
+            threads: Vec::with_capacity(count),
+            ended: ends,
+        };
+        for id in 0..count {
             let seat = Seat {
                 id: id as u16,
                 cpu: cpus
@@ -158,28 +163,28 @@ impl Machine {
                     .copied()
                     .filter(|_| options.pin),
                 limits: limits.clone(),
-                inbox: inbox.clone(),
+                inbox: machine.handle.inboxes[id].clone(),
                 offload: offload.clone(),
                 main: main.clone(),
                 started: started.clone(),
                 ended: ended.clone(),
             };
             let thread = std::thread::Builder::new().name(format!("shard-{id}"));
-            threads.push(
-                thread
-                    .spawn(move || seat.run())
-                    .map_err(StartError::Thread)?,
-            );
+            match thread.spawn(move || seat.run()) {
+                Ok(thread) => machine.threads.push(thread),
+                Err(error) => _ = started.send(Err(StartError::Thread(error))),
+            }
         }
-        drop(started);
-        for _ in 0..count {
-            starts.recv().map_err(|_| StartError::Main)??;
+        drop(ended);
+        // Each seat sends once, whatever happens to it.
+        let failed = starts.iter().take(count).find_map(Result::err);
+        match failed {
+            None => Ok(machine),
+            Some(error) => {
+                machine.join(Duration::ZERO);
+                Err(error)
+            }
         }
-        Ok(Machine {
-            handle: Handle { inboxes },
-            threads,
-            ended: ends,
-        })
     }
 
     /// What reaches the shards from other threads.
@@ -258,8 +263,9 @@ impl Seat {
         let cut = ring.block_on(async {
             shard::spawn(sweep::run(shard.clone()));
             shard::spawn(read_letters(shard.clone()));
-            (self.main)(shard.clone());
-            let _ = self.started.send(Ok(()));
+            let main = AssertUnwindSafe(|| (self.main)(shard.clone()));
+            let begun = catch_unwind(main).map_err(|_| StartError::Main);
+            let _ = self.started.send(begun);
             shard.closed.wait().await;
             // The tasks that the signal ends, and those that cut connections end.
             let until = Instant::now() + CUT_MAX;

@@ -88,6 +88,29 @@ fn a_panic_ends_one_task() {
 }
 
 #[test]
+fn a_shard_that_breaks_off_at_its_start_is_an_error() {
+    let started = Machine::start(options(2), |shard| {
+        assert_ne!(shard.id, 0, "asked for by this test");
+    });
+    assert!(matches!(started, Err(crate::machine::StartError::Main)));
+}
+
+#[test]
+fn letters_to_a_machine_that_has_ended_are_dropped() {
+    let machine = Machine::start(options(1), |_| {}).expect("a machine");
+    let handle = machine.handle().clone();
+    finished(machine);
+    let (told, heard) = channel::<()>();
+    for _ in 0..3 {
+        let told = told.clone();
+        handle.post(0, Box::new(move |_| drop(told)));
+    }
+    drop(told);
+    drop(handle);
+    assert!(heard.recv().is_err());
+}
+
+#[test]
 fn trace_ids_name_their_shard() {
     let ids = on_shard(|shard| async move { (shard.trace_id().0, shard.trace_id().0) });
     assert_eq!(ids.0 >> 48, 0);
