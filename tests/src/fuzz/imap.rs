@@ -4,7 +4,7 @@ use super::{Target, cuts};
 use crate::random::Random;
 use ringpost_imap::command::Append;
 use ringpost_imap::parse::{AppendEnd, Parsed, Then, end_of_append, parse};
-use ringpost_imap::{Bump, Progress, mailbox, response, write};
+use ringpost_imap::{Bump, Command, Progress, mailbox, response, write};
 use ringpost_types::limit::Limits;
 
 pub const COMMANDS: Target = Target {
@@ -175,10 +175,10 @@ fn check_mailbox(input: &[u8], _: &mut Random) {
         }
     };
     let same = match parsed {
-        Parsed::Command { command, .. } => match command {
-            ringpost_imap::Command::Delete(again) => again.eq_ignore_ascii_case(name),
-            _ => false,
-        },
+        Parsed::Command {
+            command: Command::Delete(again),
+            ..
+        } => again.eq_ignore_ascii_case(name),
         _ => false,
     };
     assert!(same, "{parsed:?}");
