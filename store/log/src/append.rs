@@ -261,11 +261,12 @@ impl Shared {
         let (before, at) = (batch.octets, out.len());
         out.extend_from_slice(&[0; HEADER_OCTETS]);
         let meta = out.len();
-        if record::encode_targets(&targets, out).is_none() {
+        let encoded = record::encode_targets(&targets, out);
+        let decisions_octets = encoded.and_then(|()| u32::try_from(out.len() - meta).ok());
+        let Some(decisions_octets) = decisions_octets else {
             out.truncate(at);
             return Err(LogError::TooLarge);
-        }
-        let decisions_octets = u32::try_from(out.len() - meta).map_err(|_| LogError::TooLarge)?;
+        };
         out.extend_from_slice(&digest);
         let sequence = self.sequence.replace(self.sequence.get() + 1);
         let header = Header {

@@ -1,6 +1,7 @@
 //! A log as its users see it: group commit, failure, rollover, recovery. Over blocking files with a switch that
 //! makes them fail, and a counter for what a batch costs.
 
+use proptest::prelude::*;
 use ringpost_api::write::{Deliver, Missing, Position, Target};
 use ringpost_log::file::{Blocking, Files, Mode, SegmentFile, now};
 use ringpost_log::recover::Damage;
@@ -434,6 +435,42 @@ fn a_record_inside_a_mail_is_not_found() {
         "one damaged stretch, and the records behind it"
     );
     assert!(matches!(found[0], Found::Damage(_)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    /// Whatever happens to the octets of a segment: recovery ends, and what it finds was written, in that order.
+    #[test]
+    fn recovery_finds_nothing_that_was_not_written(
+        sizes in proptest::collection::vec(0usize..3000, 1..8),
+        hits in proptest::collection::vec((any::<usize>(), 1usize..200, any::<u8>()), 0..6),
+        cut in proptest::option::of(any::<usize>()),
+    ) {
+        let data = tempfile::tempdir().expect("a scratch directory");
+        let mut scene = Scene::open(&Trial::default(), data.path(), Position::default(), OPTIONS);
+        for octets in sizes {
+            scene.append(&record(octets, b'a')).expect("durable");
+        }
+        let written = records(&scene.delivered.borrow());
+        drop(scene);
+        let path = segment::path(data.path(), 7, 1);
+        let mut octets = fs::read(&path).expect("a segment");
+        for (at, length, fill) in hits {
+            let at = at % octets.len();
+            let end = (at + length).min(octets.len());
+            octets[at..end].fill(fill);
+        }
+        octets.truncate(cut.map_or(octets.len(), |cut| cut % (octets.len() + 1)));
+        fs::write(&path, &octets).expect("writable");
+        let (found, end) = recover(data.path(), Position::default());
+        let mut rest = written.iter();
+        for one in found.iter().filter(|found| matches!(found, Found::Record(_))) {
+            prop_assert!(rest.any(|record| record == one), "in order, and written");
+        }
+        let (again, same) = recover(data.path(), Position::default());
+        prop_assert_eq!((again, same), (found, end));
+    }
 }
 
 #[test]

@@ -47,11 +47,7 @@ pub(super) fn add(
     name: &str,
     special: u32,
 ) -> Result<MailboxId, Error> {
-    let waiting = draft
-        .rows
-        .get(Table::MailboxName, &key::mailbox_name(account, name))?
-        .is_some();
-    let subscribed = if waiting { special::SUBSCRIBED } else { 0 };
+    let subscribed = subscription(draft, account, name)?;
     let uidvalidity = draft.uidvalidity()?;
     let owner = draft.account(account)?;
     if owner.mailboxes >= MAILBOXES_MAX {
@@ -68,6 +64,24 @@ pub(super) fn add(
     put_name(draft, account, name, Some(id));
     draft.touch_mailbox(account, id)?;
     Ok(id)
+}
+
+/// The bit of a mailbox that takes this name: set where the name was subscribed before the write.
+fn subscription(draft: &Draft<'_>, account: AccountId, name: &str) -> Result<u32, Error> {
+    match draft
+        .rows
+        .get(Table::MailboxName, &key::mailbox_name(account, name))?
+    {
+        None => Ok(0),
+        Some(value) => match read::named(value)? {
+            None => Ok(special::SUBSCRIBED),
+            // On its way to another name itself.
+            Some(id) => {
+                let row = read::mailbox(draft.rows, account, id)?.ok_or(Error::NoMailbox)?;
+                Ok(row.special & special::SUBSCRIBED)
+            }
+        },
+    }
 }
 
 fn put_name(draft: &mut Draft<'_>, account: AccountId, name: &str, id: Option<MailboxId>) {
@@ -169,12 +183,9 @@ pub(super) fn rename(
     }
     create_above(draft, account, &to)?;
     for (id, new) in moves {
-        let waiting = draft
-            .rows
-            .get(Table::MailboxName, &key::mailbox_name(account, &new))?
-            .is_some();
+        let subscribed = subscription(draft, account, &new)?;
         let mailbox = draft.mailbox(account, id)?;
-        mailbox.special |= if waiting { special::SUBSCRIBED } else { 0 };
+        mailbox.special |= subscribed;
         mailbox.name.clone_from(&new);
         put_name(draft, account, &new, Some(id));
         draft.touch_mailbox(account, id)?;

@@ -122,9 +122,10 @@ pub(super) fn transfer(
         let Some(row) = read::message(draft.rows, account, id, uid)? else {
             continue;
         };
-        let keywords = match target == id {
-            true => row.keywords,
-            false => bits.map(draft, account, id, target, row.keywords)?,
+        let keywords = if target == id {
+            row.keywords
+        } else {
+            bits.map(draft, account, id, target, row.keywords)?
         };
         let placed = copy(
             draft,
