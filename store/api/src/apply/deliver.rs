@@ -27,11 +27,10 @@ pub(super) fn deliver(
         Ok(placed) => draft.finish().map(|()| Outcome::Delivered(placed)),
         Err(error) => Err(error),
     };
+    // Where rows are damaged or a number has run out, the mail's octets are kept for whoever repairs that.
     let nowhere = match &outcome {
         Ok(Outcome::Delivered(placed)) => placed.iter().all(|placed| placed.uid == Uid(0)),
-        // Where rows are damaged the mail's octets are kept for whoever repairs them.
-        Err(Error::Damaged(_)) => false,
-        _ => true,
+        outcome => matches!(outcome, Err(Error::NoMailbox | Error::NoAccount)),
     };
     if outcome.is_err() {
         edits.clear();
