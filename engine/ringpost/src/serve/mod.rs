@@ -13,6 +13,7 @@
 //!
 //! The control plane runs on the thread that called [`run`]; the data plane on the shards' threads ([`services`]).
 
+pub mod memory;
 pub mod reload;
 pub mod services;
 
@@ -206,18 +207,14 @@ impl Control {
         (self.ready)();
         // Without systemd there is nobody to notify, and that is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        while signals.next().await == Wish::Reload {
-            match self.live.reload() {
-                Ok(notes) => {
-                    notes.iter().for_each(|note| tell(note));
-                    say("reloaded");
-                }
-                Err(failure) => {
-                    tell(&format!(
-                        "{}\nnot reloaded: the old configuration stays",
-                        failure.text
-                    ));
-                }
+        let mut breath = tokio::time::interval(memory::EVERY);
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::Drain => break,
+                    Wish::Reload => reload(&mut self.live),
+                },
+                _ = breath.tick() => memory::give_back(),
             }
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -225,6 +222,20 @@ impl Control {
         let _ = std::fs::remove_file(&path);
         let within = Duration::from_millis(self.live.config.limits.drain_ms);
         drain(self.machine, within, signals).await
+    }
+}
+
+/// Swaps what can be swapped, or says why not.
+fn reload(live: &mut Live) {
+    match live.reload() {
+        Ok(notes) => {
+            notes.iter().for_each(|note| tell(note));
+            say("reloaded");
+        }
+        Err(failure) => tell(&format!(
+            "{}\nnot reloaded: the old configuration stays",
+            failure.text
+        )),
     }
 }
 
