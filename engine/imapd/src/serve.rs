@@ -207,7 +207,8 @@ async fn farewell(mut session: Session, end: End) {
         .map_or("-", |login| login.name.as_str());
     event!(
         session.trace,
-        "imap: end account={name} errors={} why={why}",
+        "imap: end account={name} peer={} errors={} why={why}",
+        session.connection.peer(),
         session.errors
     );
     if end != End::Lost {

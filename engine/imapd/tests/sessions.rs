@@ -2,6 +2,8 @@
 
 mod server;
 
+use ringpost_imapd::TlsMode;
+use ringpost_types::limit::Limits;
 use server::{Client, Server};
 use std::future::Future;
 
@@ -168,6 +170,59 @@ fn large_messages_come_whole() {
         told,
         [format!("* 1 FETCH (BODY[]<65530> {{20}}\r\n{part})")]
     );
+}
+
+/// Chosen messages far apart are sought, those close together walked to; those that are gone are passed over.
+#[test]
+fn chosen_messages_far_apart() {
+    let server = Server::start();
+    let (mut one, mut other) = two(&server, 0);
+    for _ in 1..300 {
+        server.deliver(MAIL);
+    }
+    // A delivery is durable before it is indexed; an APPEND is both, in the same order.
+    one.append("INBOX", MAIL);
+    one.ok("NOOP");
+    other.ok("NOOP");
+    assert_eq!(one.ok("SEARCH ALL")[0].split(' ').count(), 302);
+    one.ok("STORE 2,100:200,300 +FLAGS.SILENT (\\Deleted)");
+    one.ok("EXPUNGE");
+    let told = other.command("FETCH 1:3,66,99:101,150,199:201,290,299:300 (UID)");
+    let uids: Vec<&str> = told
+        .iter()
+        .filter_map(|line| line.split("UID ").nth(1))
+        .collect();
+    assert_eq!(uids, ["1)", "3)", "66)", "99)", "201)", "290)", "299)"]);
+    assert!(
+        told.last()
+            .is_some_and(|line| line.starts_with("NO [EXPUNGEISSUED]"))
+    );
+    assert_eq!(other.ok("UID FETCH 120:180 (FLAGS)").len(), 103);
+    assert_eq!(
+        other.ok("UID SEARCH UID 1:4,295:*"),
+        ["* SEARCH 1 3 4 295 296 297 298 299"]
+    );
+    assert_eq!(other.ok("FETCH 1:2,195:197 (UID)").len(), 5);
+}
+
+#[test]
+fn silence_and_crowds_are_answered_with_bye() {
+    let limits = Limits {
+        imap_preauth_idle_ms: 1_000,
+        imap_connections_max: 2,
+        ..Limits::default()
+    };
+    let server = Server::with(limits, TlsMode::Absent);
+    let (mut one, _other) = (server.connect(), server.connect());
+    assert!(one.greeting.starts_with("* OK"));
+    let crowded = server.connect();
+    assert!(
+        crowded.greeting.starts_with("* BYE"),
+        "{}",
+        crowded.greeting
+    );
+    assert!(one.line().starts_with("* BYE"));
+    assert_eq!(one.line(), "");
 }
 
 #[test]

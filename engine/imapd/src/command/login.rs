@@ -40,10 +40,13 @@ pub(super) async fn attempt(
     let Some(login) = check(session, &user, password).await? else {
         return Err(refuse(session, &user).await);
     };
-    let tls = session.connection.tls().is_some();
+    let (peer, tls) = (
+        session.connection.peer(),
+        session.connection.tls().is_some(),
+    );
     event!(
         session.trace,
-        "imap: login account={} tls={tls}",
+        "imap: login account={} peer={peer} tls={tls}",
         login.name
     );
     session.login = Some(login);
@@ -84,9 +87,10 @@ async fn check(session: &Session, user: &str, password: &[u8]) -> Result<Option<
 async fn refuse(session: &mut Session, user: &str) -> Refusal {
     session.failures += 1;
     let user: String = user.chars().take(80).collect();
+    let peer = session.connection.peer();
     event!(
         session.trace,
-        "imap: login refused user={user} failures={}",
+        "imap: login refused user={user} peer={peer} failures={}",
         session.failures
     );
     time::sleep(FAILURE_PAUSE).await;
