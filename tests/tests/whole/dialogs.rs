@@ -167,3 +167,41 @@ fn ten_thousand_recipients() {
     );
     assert!(codes.len() > LIMIT);
 }
+
+/// An idling client hears of a new mail, and of what another session does. RFC 2177.
+#[test]
+fn idle_is_pushed() {
+    let server = Server::start(USUAL, &["alice"]);
+    let session = || {
+        let mut client = connect(&server, "imap", "none");
+        client.line();
+        client.imap_ok(&format!("LOGIN alice@example.test \"{PASSWORD}\""));
+        client.imap_ok("SELECT INBOX");
+        client
+    };
+    let (mut idle, mut other) = (session(), session());
+    idle.send("t IDLE\r\n");
+    assert!(idle.line().starts_with("+ "));
+    let mut smtp = connect(&server, "smtp", "starttls");
+    smtp.reply();
+    smtp.expect("EHLO x", 250);
+    smtp.expect("MAIL FROM:<a@example.org>", 250);
+    smtp.expect("RCPT TO:<alice@example.test>", 250);
+    smtp.expect("DATA", 354);
+    smtp.expect("Subject: pushed\r\n\r\nbody\r\n.", 250);
+    while idle.line() != "* 1 EXISTS" {}
+    other.imap_ok("NOOP");
+    other.imap_ok("STORE 1 +FLAGS (\\Seen \\Deleted)");
+    let mut line = idle.line();
+    while !(line.starts_with("* 1 FETCH (") && line.contains("\\Deleted")) {
+        line = idle.line();
+    }
+    other.imap_ok("EXPUNGE");
+    while idle.line() != "* 1 EXPUNGE" {}
+    idle.send("DONE\r\n");
+    let lines = idle.imap_answer();
+    assert!(
+        lines.last().is_some_and(|line| line.starts_with("t OK")),
+        "{lines:?}"
+    );
+}

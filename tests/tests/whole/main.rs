@@ -7,3 +7,4 @@ mod fuzz;
 mod house;
 mod life;
 mod mails;
+mod roundtrip;
