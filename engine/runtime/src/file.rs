@@ -2,10 +2,15 @@
 //!
 //! Opening, reserving and cutting come once for each segment and are plain system calls; writing, reading and
 //! syncing go through the ring and do not hold the shard.
+//!
+//! A durable write is one operation, on a second descriptor opened with O_DSYNC: write and fdatasync as two would
+//! each cross to a kernel worker and back. O_DSYNC covers its own octets only, so where plain writes came before
+//! it, the two steps are taken.
 
 use monoio::buf::IoBufMut;
 use monoio::fs::File;
 use ringpost_log::file::{Files, Mode, SegmentFile};
+use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -18,7 +23,13 @@ pub struct RingFiles;
 
 /// A file on the ring.
 #[derive(Debug)]
-pub struct RingFile(File);
+pub struct RingFile {
+    file: File,
+    /// The same file, each write to which is durable when it is done. None where nothing is written.
+    durable: Option<File>,
+    /// Whether plain writes may not be durable yet.
+    dirty: Cell<bool>,
+}
 
 impl Files for RingFiles {
     type File = RingFile;
@@ -31,14 +42,28 @@ impl Files for RingFiles {
             Mode::Write => _ = options.write(true),
             Mode::Create => _ = options.write(true).create_new(true),
         }
-        File::from_std(options.open(path)?).map(RingFile)
+        let file = File::from_std(options.open(path)?)?;
+        let durable = match mode {
+            Mode::Read | Mode::Directory => None,
+            Mode::Write | Mode::Create => {
+                let mut options = OpenOptions::new();
+                options.write(true).custom_flags(libc::O_DSYNC);
+                Some(File::from_std(options.open(path)?)?)
+            }
+        };
+        Ok(RingFile {
+            file,
+            durable,
+            dirty: Cell::new(false),
+        })
     }
 }
 
 impl SegmentFile for RingFile {
     async fn write_at(&self, octets: Vec<u8>, offset: u64) -> (io::Result<()>, Vec<u8>) {
+        self.dirty.set(true);
         // Takes care of short writes.
-        self.0.write_all_at(octets, offset).await
+        self.file.write_all_at(octets, offset).await
     }
 
     async fn read_at(
@@ -52,7 +77,7 @@ impl SegmentFile for RingFile {
         let mut filled = 0;
         while filled < limit {
             let rest = octets.slice_mut(filled..limit);
-            let (result, slice) = self.0.read_at(rest, offset + filled as u64).await;
+            let (result, slice) = self.file.read_at(rest, offset + filled as u64).await;
             octets = slice.into_inner();
             match result {
                 Ok(0) => break,
@@ -69,13 +94,29 @@ impl SegmentFile for RingFile {
     }
 
     async fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data().await
+        // A write that begins while the sync runs is not covered by it.
+        self.dirty.set(false);
+        let synced = self.file.sync_data().await;
+        if synced.is_err() {
+            self.dirty.set(true);
+        }
+        synced
+    }
+
+    async fn write_durable(&self, octets: Vec<u8>, offset: u64) -> (io::Result<()>, Vec<u8>) {
+        match &self.durable {
+            Some(durable) if !self.dirty.get() => durable.write_all_at(octets, offset).await,
+            _ => match self.write_at(octets, offset).await {
+                (Ok(()), octets) => (self.sync_data().await, octets),
+                failed => failed,
+            },
+        }
     }
 
     async fn allocate(&self, octets: u64) -> io::Result<()> {
         let length = signed(octets)?;
         // SAFETY: fallocate(2) takes no pointers; the descriptor is open while `self` is.
-        match unsafe { libc::fallocate(self.0.as_raw_fd(), 0, 0, length) } {
+        match unsafe { libc::fallocate(self.file.as_raw_fd(), 0, 0, length) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
@@ -84,14 +125,14 @@ impl SegmentFile for RingFile {
     async fn truncate(&self, octets: u64) -> io::Result<()> {
         let length = signed(octets)?;
         // SAFETY: ftruncate(2) takes no pointers; the descriptor is open while `self` is.
-        match unsafe { libc::ftruncate(self.0.as_raw_fd(), length) } {
+        match unsafe { libc::ftruncate(self.file.as_raw_fd(), length) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
     async fn octets(&self) -> io::Result<u64> {
-        self.0.metadata().await.map(|metadata| metadata.len())
+        self.file.metadata().await.map(|metadata| metadata.len())
     }
 }
 

@@ -174,6 +174,18 @@ fn ring_files() {
         let (read, back) = file.read_at(vec![9; 10], 1_000, octets.len()).await;
         read.expect("read");
         assert!(back == octets);
+        // Durable in one step, and in two where a plain write came before.
+        for tail in [&b"one step"[..], b"two steps"] {
+            let (written, tail) = file.write_durable(tail.to_vec(), 300_000).await;
+            written.expect("durable");
+            let (read, back) = file.read_at(Vec::new(), 300_000, tail.len()).await;
+            read.expect("read");
+            assert_eq!(back, tail);
+            file.write_at(vec![0; 10], 400_000)
+                .await
+                .0
+                .expect("written");
+        }
         file.truncate(1_100).await.expect("cut");
         let (read, back) = file.read_at(Vec::new(), 1_000, 4_096).await;
         read.expect("read");
