@@ -602,7 +602,8 @@ fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
     assert!(told.contains("unknown key \"nam\" in [domain]"), "{told}");
     assert!(recipient("example.test").starts_with("250"));
 
-    fs::write(&house.config, good + "[[domain]]\nname = \"new.test\"\n").expect("writes");
+    let better = "message_octets_max = 1000000\n[[domain]]\nname = \"new.test\"\n";
+    fs::write(&house.config, good + better).expect("writes");
     fs::write(house.path("tls/key.pem"), "not a key").expect("writes");
     server.signal(Signal::HUP);
     server.until("not reloaded");
@@ -617,6 +618,11 @@ fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
     }
     server.signal(Signal::HUP);
     server.until("reloaded");
+    let answers = smtp(server.address("smtp"), &["EHLO c\r\n", "QUIT\r\n"]);
+    assert!(
+        answers.iter().any(|line| line.contains("SIZE 1000000")),
+        "{answers:?}"
+    );
     assert!(
         recipient("new.test").starts_with("550 5.1.1"),
         "{}",
