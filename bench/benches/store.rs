@@ -84,11 +84,14 @@ impl<'s> Shard<'s> {
             .into_iter()
             .map(|record| self.log.append(record, reply.cloned()))
             .collect();
-        let waits = self
-            .driver
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-        assert!(waits.is_pending(), "the driver waits for the next batch");
+        // At the first turn the driver lets others add to the group, at the second it writes.
+        for _turn in 0..2 {
+            let waits = self
+                .driver
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(waits.is_pending(), "the driver ends only with its log");
+        }
         for append in appends {
             now(append).expect("the log is open");
         }

@@ -33,16 +33,18 @@ pub struct Body {
     any: bool,
 }
 
-/// Line ends to hand on in one piece.
-const LINES: &[u8] = &{
-    let mut octets = [b'\r'; 128];
+/// Line ends, and one space behind them: what is held is mostly a piece of its end.
+const HELD: &[u8] = &{
+    let mut octets = [b'\r'; 2 * LINES_MAX + 1];
     let mut at = 1;
     while at < octets.len() {
         octets[at] = b'\n';
         at += 2;
     }
+    octets[2 * LINES_MAX] = b' ';
     octets
 };
+const LINES_MAX: usize = 64;
 
 impl Body {
     /// Starts before the first octet of a body.
@@ -60,20 +62,19 @@ impl Body {
     pub fn update(&mut self, octets: &[u8], sink: &mut impl FnMut(&[u8])) {
         let mut at = 0;
         while at < octets.len() {
-            if !self.holds() {
-                let same = match self.form {
-                    Form::Simple => simple_run(&octets[at..]),
-                    Form::Relaxed => relaxed_run(&octets[at..]),
-                };
-                if same > 0 {
-                    self.any = true;
-                    sink(&octets[at..at + same]);
-                    at += same;
-                    continue;
-                }
+            at += self.hold(&octets[at..], sink);
+            let rest = &octets[at..];
+            if rest.is_empty() {
+                return;
             }
-            self.octet(&octets[at..=at], sink);
-            at += 1;
+            let same = match self.form {
+                Form::Simple => run::<false>(rest),
+                Form::Relaxed => run::<true>(rest),
+            };
+            if same > 0 {
+                self.hand_on(&rest[..same], sink);
+                at += same;
+            }
         }
     }
 
@@ -88,54 +89,46 @@ impl Body {
         }
     }
 
-    fn holds(&self) -> bool {
-        self.lines > 0 || self.space || self.cr
-    }
-
-    /// Takes one octet through the states.
-    fn octet(&mut self, octet: &[u8], sink: &mut impl FnMut(&[u8])) {
-        if std::mem::take(&mut self.cr) {
-            if octet == b"\n" {
-                self.space = false; // RFC 6376 §3.4.4: no white space at the end of a line.
-                self.lines += 1;
-                return;
+    /// Takes the octets that may turn out to be nothing; returns how many there are at the start of `octets`. The one behind
+    /// them counts, whatever follows it.
+    fn hold(&mut self, octets: &[u8], sink: &mut impl FnMut(&[u8])) -> usize {
+        for (at, &octet) in octets.iter().enumerate() {
+            if std::mem::take(&mut self.cr) {
+                if octet == b'\n' {
+                    self.space = false; // RFC 6376 §3.4.4: no white space at the end of a line.
+                    self.lines += 1;
+                    continue;
+                }
+                self.hand_on(b"\r", sink);
             }
-            self.hand_on(b"\r", sink);
+            match (octet, self.form) {
+                (b'\r', _) => self.cr = true,
+                (b' ' | b'\t', Form::Relaxed) => self.space = true,
+                _ => return at,
+            }
         }
-        match (octet, self.form) {
-            (b"\r", _) => self.cr = true,
-            (b" " | b"\t", Form::Relaxed) => self.space = true,
-            _ => self.hand_on(octet, sink),
-        }
+        octets.len()
     }
 
-    /// Hands on what was held, then `octets`.
+    /// Hands on what was held, then `octets`, which is not empty.
     fn hand_on(&mut self, octets: &[u8], sink: &mut impl FnMut(&[u8])) {
-        while self.lines > 0 {
-            let piece = (self.lines * 2).min(LINES.len() as u64) as usize;
-            sink(&LINES[..piece]);
-            self.lines -= piece as u64 / 2;
-        }
-        if std::mem::take(&mut self.space) {
-            sink(b" ");
-        }
         self.any = true;
+        while self.lines > LINES_MAX as u64 {
+            sink(&HELD[..2 * LINES_MAX]);
+            self.lines -= LINES_MAX as u64;
+        }
+        let end = HELD.len() - usize::from(!self.space);
+        let held = &HELD[2 * (LINES_MAX - self.lines as usize)..end];
+        (self.lines, self.space) = (0, false);
+        if !held.is_empty() {
+            sink(held);
+        }
         sink(octets);
     }
 }
 
-/// Octets that are the same in the simple form, from a place where nothing is held: up to a CR behind an LF (it may
-/// open an empty line), or the line end that ends the chunk. Lines that are not empty pass.
-fn simple_run(octets: &[u8]) -> usize {
-    run::<false>(octets)
-}
-
-/// Octets that are the same in the relaxed form: up to a tab, a space before white space or CR, and what ends
-/// [`simple_run`].
-fn relaxed_run(octets: &[u8]) -> usize {
-    run::<true>(octets)
-}
-
+/// Octets that are the same in the canonical form, from one that is not held on: up to a line end whose next line is
+/// empty, or may be; in the relaxed form also up to a tab, or a space before white space or CR.
 #[inline]
 fn run<const RELAXED: bool>(octets: &[u8]) -> usize {
     #[cfg(target_arch = "x86_64")]

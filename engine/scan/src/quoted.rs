@@ -5,7 +5,11 @@
 
 /// Appends what `octets` encode to `out`.
 pub fn decode_into(octets: &[u8], out: &mut Vec<u8>) {
-    for line in octets.split_inclusive(|octet| *octet == b'\n') {
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let lf = memchr::memchr(b'\n', rest);
+        let (line, behind) = rest.split_at(lf.map_or(rest.len(), |lf| lf + 1));
+        rest = behind;
         let (text, end) = split_end(line);
         // RFC 2045 §6.7 rule 3: white space at the end of a line was added in transit.
         let text = trim_white(text);
