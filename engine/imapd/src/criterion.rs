@@ -27,7 +27,7 @@ pub(crate) struct Text {
     /// In lower case, where it is not ASCII.
     wide: Option<String>,
     /// Nothing to look for: asks whether there is something to look in.
-    pub empty: bool,
+    empty: bool,
 }
 
 impl Text {
@@ -109,6 +109,17 @@ impl<'c> Criterion<'c> {
             SearchKey::Not(key) => Criterion::Not(Box::new(again(key))),
             SearchKey::Or(one, other) => Criterion::Or(Box::new([again(one), again(other)])),
             SearchKey::And(keys) => Criterion::And(keys.iter().map(again).collect()),
+        }
+    }
+
+    /// Whether it asks for more of the octets than header fields.
+    pub(crate) fn needs_body(&self) -> bool {
+        match self {
+            Criterion::Body(_) | Criterion::Text(_) => true,
+            Criterion::Not(key) => key.needs_body(),
+            Criterion::Or(keys) => keys.iter().any(Criterion::needs_body),
+            Criterion::And(keys) => keys.iter().any(Criterion::needs_body),
+            _ => false,
         }
     }
 

@@ -87,7 +87,7 @@ async fn round(
     let before = found.len();
     let (progress, aside) = judge(session, criterion, walk, found)?;
     for mail in &aside {
-        let octets = readable(session, mail, criterion_needs_body(criterion)).await?;
+        let octets = readable(session, mail, criterion.needs_body()).await?;
         let digest = mail.digest()?;
         let view = session.selected()?;
         let message = Message {
@@ -169,17 +169,6 @@ fn digest<'t>(
     let octets = read::digest(snapshot, blob)?;
     let digest = octets.and_then(|octets| Digest::read(octets).ok());
     digest.ok_or_else(|| Error::Damaged(format!("digest of blob {blob}")))
-}
-
-/// Whether a criterion asks for more than header fields.
-fn criterion_needs_body(criterion: &Criterion<'_>) -> bool {
-    match criterion {
-        Criterion::Body(_) | Criterion::Text(_) => true,
-        Criterion::Not(key) => criterion_needs_body(key),
-        Criterion::Or(keys) => keys.iter().any(criterion_needs_body),
-        Criterion::And(keys) => keys.iter().any(criterion_needs_body),
-        _ => false,
-    }
 }
 
 /// Reads a message and decodes what a person would read of it: header fields; and with `body` the text parts and the
