@@ -180,7 +180,8 @@ fn word<'v>(lexer: &mut Lexer<'v>) -> &'v [u8] {
 fn number(lexer: &mut Lexer<'_>) -> Option<(u32, usize)> {
     let digits = lexer.until(|octet| !octet.is_ascii_digit());
     let value = digits.iter().fold(0u32, |sum, digit| {
-        sum.saturating_mul(10) + u32::from(digit - b'0')
+        sum.saturating_mul(10)
+            .saturating_add(u32::from(digit - b'0'))
     });
     (1..=4)
         .contains(&digits.len())
@@ -286,6 +287,10 @@ mod tests {
             ("1 Jan 101 00:00:00 +0000", Some((978_307_200, 0))),
             ("1 Jan 2000 00:00:00", Some((946_684_800, 0))),
             ("1 Jan 2000 00:00:00 +9999", Some((946_684_800, 0))),
+            (
+                "1 Jan 2000 00:00:00 +01018446744073709551615",
+                Some((946_684_800, 0)),
+            ),
             ("30 Feb 2004 10:00:00 +0100", None),
             ("29 Feb 1900 10:00:00 +0100", None),
             ("1 Jan 1899 00:00:00 +0000", None),
