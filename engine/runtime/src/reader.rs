@@ -25,7 +25,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// Reads that may hold a buffer while they wait, on one shard: 8 MiB. Beyond it a read waits for readiness first,
-/// which costs a fifth more and no memory: ten thousand peers that connect at once do not take 160 MiB.
+/// so ten thousand peers that connect at once do not take 160 MiB, of which the allocator keeps a good part.
+/// Measured at 2,000 busy connections: 70 µs of processor time for a mail against 57 with 2,048 here; and at 5,000
+/// idle ones 4.7 KiB each against 10.
 const READING_MAX: usize = 512;
 
 /// What the connection asks of its reader.
