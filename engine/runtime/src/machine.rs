@@ -138,7 +138,6 @@ impl Machine {
         main: impl Fn(Rc<Shard>) + Send + Sync + 'static,
     ) -> Result<Machine, StartError> {
         probe::probe().map_err(StartError::Unavailable)?;
-        raise_descriptors();
         let cpus = allowed_cpus();
         let count = options.shards.map_or(cpus.len(), usize::from).max(1);
         let limits = Arc::new(options.limits);
@@ -342,23 +341,6 @@ fn pin(cpu: usize) {
     if result != 0 {
         let error = io::Error::last_os_error();
         event!(TraceId(0), "cannot keep a shard on CPU {cpu}: {error}");
-    }
-}
-
-/// Lets this process have as many descriptors as it may: the soft limit is 1,024 for the sake of select(2).
-fn raise_descriptors() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `limit` is the structure that both calls work on, and lives through them. Where they fail, the limit
-    // stays as it was and accept says so when it is reached.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && limit.rlim_cur < limit.rlim_max
-        {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-        }
     }
 }
 
