@@ -13,27 +13,27 @@
 
 use crate::lex::{Lexer, without_pairs};
 
-/// One element of a list, as [`crate::digest::Address`] keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+/// One element of a list, as [`crate::digest::Address`] keeps it; lent until the next one is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'w> {
     /// One mailbox.
     Mailbox {
         /// Display name.
-        name: Option<Vec<u8>>,
+        name: Option<&'w [u8]>,
         /// Local part.
-        mailbox: Vec<u8>,
+        mailbox: &'w [u8],
         /// Domain; empty where there is none.
-        host: Vec<u8>,
+        host: &'w [u8],
     },
     /// `name:`.
-    GroupStart(Vec<u8>),
+    GroupStart(&'w [u8]),
     /// `;`.
     GroupEnd,
 }
 
 /// Shows every element of `value` to `each`. An address without name, local part and domain, `<>`, is none.
-pub fn parse(value: &[u8], each: &mut impl FnMut(Item)) {
-    let each = &mut |item: Item| {
+pub fn parse(value: &[u8], each: &mut impl FnMut(Item<'_>)) {
+    let each = &mut |item: Item<'_>| {
         if !item.is_empty() {
             each(item);
         }
@@ -41,13 +41,14 @@ pub fn parse(value: &[u8], each: &mut impl FnMut(Item)) {
     let mut list = List {
         lexer: Lexer(value),
         words: Words::default(),
+        spec: Vec::new(),
         comment: None,
         group: false,
     };
     list.run(each);
 }
 
-impl Item {
+impl Item<'_> {
     fn is_empty(&self) -> bool {
         match self {
             Item::Mailbox {
@@ -63,12 +64,14 @@ impl Item {
 struct List<'v> {
     lexer: Lexer<'v>,
     words: Words,
+    /// What stands in angle brackets, or the domain of an address without them.
+    spec: Vec<u8>,
     comment: Option<&'v [u8]>,
     group: bool,
 }
 
 impl List<'_> {
-    fn run(&mut self, each: &mut impl FnMut(Item)) {
+    fn run(&mut self, each: &mut impl FnMut(Item<'_>)) {
         loop {
             if let Some(comment) = self.lexer.space() {
                 self.comment = Some(comment);
@@ -91,7 +94,8 @@ impl List<'_> {
                     self.lexer.skip(1);
                     if !self.group {
                         self.group = true;
-                        each(Item::GroupStart(self.words.take()));
+                        each(Item::GroupStart(&self.words.text));
+                        self.words.clear();
                     }
                 }
                 b';' => {
@@ -115,9 +119,10 @@ impl List<'_> {
     }
 
     /// `<` [route] addr-spec `>`: the words before it are the name.
-    fn angle(&mut self, each: &mut impl FnMut(Item)) {
+    fn angle(&mut self, each: &mut impl FnMut(Item<'_>)) {
         self.lexer.skip(1);
-        let mut spec = Words::default();
+        let spec = &mut self.spec;
+        spec.clear();
         let mut at = None; // where the domain begins in `spec`
         loop {
             self.lexer.space();
@@ -132,122 +137,127 @@ impl List<'_> {
                 }
                 Some(b'"') => {
                     let text = self.lexer.quoted().unwrap_or_default();
-                    spec.text.extend_from_slice(&text);
+                    spec.extend_from_slice(&text);
                 }
                 Some(b'@') => {
                     self.lexer.skip(1);
-                    if at.replace(spec.text.len() + 1).is_some() || !spec.text.is_empty() {
-                        spec.text.push(b'@');
+                    if at.replace(spec.len() + 1).is_some() || !spec.is_empty() {
+                        spec.push(b'@');
                     } else {
                         at = Some(0); // A route begins.
                     }
                 }
                 Some(b'[') => {
                     let literal = self.lexer.until(|octet| octet == b']');
-                    spec.text.extend_from_slice(literal);
+                    spec.extend_from_slice(literal);
                 }
                 Some(b':') => {
                     // RFC 5322 §4.4: a route is read and forgotten.
                     self.lexer.skip(1);
-                    spec.text.clear();
+                    spec.clear();
                     at = None;
                 }
                 Some(_) => {
                     let run = self.lexer.until(ends_word);
-                    spec.text.extend_from_slice(run);
+                    spec.extend_from_slice(run);
                     self.lexer.skip(usize::from(run.is_empty()));
                 }
             }
         }
-        let host = at.map_or(spec.text.len(), |at| at.min(spec.text.len()));
-        let mailbox = spec.text[..host].strip_suffix(b"@");
-        let mailbox = mailbox.unwrap_or(&spec.text[..host]).to_vec();
-        let host = spec.text[host..].to_vec();
-        let name = self.words.take();
-        let name = self.name(name);
+        let domain = at.map_or(spec.len(), |at| at.min(spec.len()));
+        let (mailbox, host) = spec.split_at(domain);
+        let comment = named(self.comment.take());
         each(Item::Mailbox {
-            name,
-            mailbox,
+            name: either(&self.words.text, &comment),
+            mailbox: mailbox.strip_suffix(b"@").unwrap_or(mailbox),
             host,
         });
+        self.words.clear();
     }
 
     /// local-part `@` domain without brackets.
-    fn bare(&mut self, each: &mut impl FnMut(Item)) {
+    fn bare(&mut self, each: &mut impl FnMut(Item<'_>)) {
         self.lexer.skip(1);
         self.lexer.space();
-        let host = match self.lexer.peek() {
-            Some(b'[') => {
-                let inside = self.lexer.until(|octet| octet == b']');
-                self.lexer.skip(1);
-                [inside, b"]"].concat()
-            }
-            _ => self.domain(),
-        };
-        // `a@x (Name)`: the comment may stand behind.
-        if let Some(comment) = self.lexer.space() {
-            self.comment = Some(comment);
-        }
+        self.domain();
         if self.lexer.peek() == Some(b'<') {
             // `a@x <a@x>`: what stood before is the name after all.
-            let name = [&self.words.take()[..], b"@", &host].concat();
-            self.words.add(&name);
+            self.words.text.push(b'@');
+            self.words.text.extend_from_slice(&self.spec);
             return;
         }
-        let (name, mailbox) = self.words.take_last();
-        let name = self.name(name);
+        let comment = named(self.comment.take());
+        let name = self.words.text[..self.words.local_start].trim_ascii_end();
         each(Item::Mailbox {
-            name,
-            mailbox,
-            host,
+            name: either(name, &comment),
+            mailbox: &self.words.local,
+            host: &self.spec,
         });
+        self.words.clear();
     }
 
-    /// Atoms and dots, with white space around the dots. RFC 5322 §4.4.
-    fn domain(&mut self) -> Vec<u8> {
-        let mut host = Vec::new();
+    /// Reads a domain into `spec`: a literal, or atoms and dots with white space around the dots. RFC 5322 §3.4.1, §4.4.
+    /// A comment behind it may be the name.
+    fn domain(&mut self) {
+        self.spec.clear();
+        if self.lexer.peek() == Some(b'[') {
+            let inside = self.lexer.until(|octet| octet == b']');
+            self.lexer.skip(1);
+            self.spec.extend_from_slice(inside);
+            self.spec.push(b']');
+        }
         loop {
             let run = self.lexer.until(ends_word);
-            host.extend_from_slice(run);
+            self.spec.extend_from_slice(run);
             if let Some(comment) = self.lexer.space() {
                 self.comment = Some(comment);
             }
-            let goes_on = host.ends_with(b".") || self.lexer.peek() == Some(b'.');
+            let goes_on = self.spec.ends_with(b".") || self.lexer.peek() == Some(b'.');
             if run.is_empty() || !goes_on {
-                return host;
+                return;
             }
         }
     }
 
     /// Words that a `,`, `;` or the end leaves without an address: a local part.
-    fn alone(&mut self, each: &mut impl FnMut(Item)) {
-        let mailbox = self.words.take();
-        if mailbox.is_empty() {
-            self.comment = None;
-            return;
+    fn alone(&mut self, each: &mut impl FnMut(Item<'_>)) {
+        let comment = named(self.comment.take());
+        if !self.words.text.is_empty() {
+            each(Item::Mailbox {
+                name: either(&[], &comment),
+                mailbox: &self.words.text,
+                host: &[],
+            });
         }
-        let name = self.name(Vec::new());
-        each(Item::Mailbox {
-            name,
-            mailbox,
-            host: Vec::new(),
-        });
-    }
-
-    /// The words, or the comment where there are none.
-    fn name(&mut self, words: Vec<u8>) -> Option<Vec<u8>> {
-        let comment = self.comment.take();
-        if !words.is_empty() {
-            return Some(words);
-        }
-        comment
-            .map(|comment| without_pairs(comment.trim_ascii()))
-            .filter(|name| !name.is_empty())
+        self.words.clear();
     }
 }
 
+/// The words, or the comment where there are none.
+fn either<'w>(words: &'w [u8], comment: &'w [u8]) -> Option<&'w [u8]> {
+    let name = if words.is_empty() { comment } else { words };
+    (!name.is_empty()).then_some(name)
+}
+
+/// A comment as a name: without quoted pairs.
+fn named(comment: Option<&[u8]>) -> Vec<u8> {
+    comment.map_or(Vec::new(), |comment| without_pairs(comment.trim_ascii()))
+}
+
+/// Octets that end a word, as a table: this is asked for every octet of every address.
+const ENDS_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let ends = b" \t\r\n\x0c()<>@,;:\"";
+    let mut at = 0;
+    while at < ends.len() {
+        table[ends[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 fn ends_word(octet: u8) -> bool {
-    octet.is_ascii_whitespace() || b"()<>@,;:\"".contains(&octet)
+    ENDS_WORD[usize::from(octet)]
 }
 
 /// Words of a phrase, with one space between them; and, should an `@` follow, the local part that they end in:
@@ -273,20 +283,10 @@ impl Words {
         self.text.extend_from_slice(word);
     }
 
-    fn take(&mut self) -> Vec<u8> {
-        std::mem::take(self).text
-    }
-
-    /// What stands before the local part, and the local part.
-    fn take_last(&mut self) -> (Vec<u8>, Vec<u8>) {
-        let Words {
-            mut text,
-            local,
-            local_start,
-        } = std::mem::take(self);
-        text.truncate(local_start);
-        text.truncate(text.trim_ascii_end().len());
-        (text, local)
+    fn clear(&mut self) {
+        self.text.clear();
+        self.local.clear();
+        self.local_start = 0;
     }
 }
 
@@ -304,10 +304,10 @@ mod tests {
                     mailbox,
                     host,
                 } => {
-                    let name = name.map_or("-".into(), |name| text(&name));
-                    format!("{name}|{}|{}", text(&mailbox), text(&host))
+                    let name = name.map_or("-".into(), text);
+                    format!("{name}|{}|{}", text(mailbox), text(host))
                 }
-                Item::GroupStart(name) => format!("{{{}", text(&name)),
+                Item::GroupStart(name) => format!("{{{}", text(name)),
                 Item::GroupEnd => "}".into(),
             });
         });

@@ -105,14 +105,14 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    pub fn add(&mut self, item: crate::address::Item) {
+    pub fn add(&mut self, item: crate::address::Item<'_>) {
         use crate::address::Item;
         let needs = match &item {
             Item::Mailbox {
                 name,
                 mailbox,
                 host,
-            } => name.as_ref().map_or(0, Vec::len) + mailbox.len() + host.len(),
+            } => name.map_or(0, <[u8]>::len) + mailbox.len() + host.len(),
             Item::GroupStart(name) => name.len(),
             Item::GroupEnd if self.group => 0,
             Item::GroupEnd => return,
@@ -128,14 +128,14 @@ impl Addresses {
                 host,
             } => {
                 self.octets.push(0);
-                text(&mut self.octets, name.as_deref());
-                text(&mut self.octets, Some(&mailbox));
-                text(&mut self.octets, Some(&host));
+                text(&mut self.octets, name);
+                text(&mut self.octets, Some(mailbox));
+                text(&mut self.octets, Some(host));
             }
             Item::GroupStart(name) => {
                 self.group = true;
                 self.octets.push(1);
-                text(&mut self.octets, Some(&name));
+                text(&mut self.octets, Some(name));
             }
             Item::GroupEnd => {
                 self.group = false;
