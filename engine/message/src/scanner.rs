@@ -358,7 +358,7 @@ impl Scanner {
         if line::is_8bit(header) {
             self.faults.add(Faults::EIGHT_BIT_HEADER);
         }
-        if header.contains(&0) {
+        if memchr::memchr(0, header).is_some() {
             self.faults.add(Faults::NUL);
         }
     }

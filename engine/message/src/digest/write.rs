@@ -6,6 +6,9 @@ use crate::{Faults, Span};
 /// Longer names of types are not registered. RFC 6838 §4.2.
 const SHORT_OCTETS_MAX: usize = 127;
 
+/// Enough for the texts of most mails.
+const USUAL_OCTETS: usize = 512;
+
 /// Appends LEB128.
 pub(crate) fn integer(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -33,7 +36,7 @@ pub(crate) struct Texts {
 impl Texts {
     pub fn new(octets_max: usize) -> Self {
         Texts {
-            octets: Vec::new(),
+            octets: Vec::with_capacity(USUAL_OCTETS),
             octets_max,
             cut: false,
         }
