@@ -2,6 +2,7 @@
 //!
 //! Built with `--features clients`; `.ci/install` brings the programs. A program that is missing fails its test.
 
+use ringpost_tests::mail::{Sample, attached, samples};
 use ringpost_tests::server::{DOMAIN, PASSWORD, Server, USUAL};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -349,6 +350,68 @@ fn curl_sends_and_reads() {
     );
 }
 
+/// Every shape of mail: in by curl, out by imaplib octet for octet, and by mbsync into a Maildir, once.
+#[test]
+fn mails_of_every_shape() {
+    let server = Server::start(USUAL, &["alice"]);
+    let url = format!("smtp://{}", server.bound("smtp", "starttls"));
+    let mut sent = Vec::new();
+    let mut mails = samples();
+    mails.push(Sample {
+        name: "twenty_megabytes",
+        octets: attached(20_000_000, 20),
+    });
+    for Sample { name, octets } in mails {
+        let file = server.path(name);
+        std::fs::write(&file, &octets).expect("writable");
+        let file = file.to_str().expect("UTF-8 path");
+        let fixed = [
+            "-sS",
+            "--mail-from",
+            "x@example.org",
+            "--mail-rcpt",
+            "alice@example.test",
+        ];
+        let output = run("curl", &[&fixed[..], &["-T", file, &url]].concat(), b"");
+        // Without a line end a body has no end either: curl puts one there. A bare LF is refused.
+        let taken = name != "bare_line_ends";
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), taken, "{name}: {said}");
+        if taken {
+            let end: &[u8] = if octets.is_empty() || octets.ends_with(b"\r\n") {
+                b""
+            } else {
+                b"\r\n"
+            };
+            sent.push((name, [&octets[..], end].concat()));
+        }
+    }
+    let found = mailbox(&server, "alice", "INBOX");
+    assert_eq!(found.len(), sent.len());
+    for ((name, octets), mail) in sent.iter().zip(found.values()) {
+        assert!(mail.ends_with(octets), "{name} is altered");
+        let head = String::from_utf8_lossy(&mail[..mail.len() - octets.len()]);
+        assert!(
+            head.starts_with("Return-Path: <x@example.org>\r\nDelivered-To: "),
+            "{name}: {head}"
+        );
+    }
+    let (host, port) = host_and_port(server.bound("imap", "none"));
+    let local = server.path("maildir");
+    let inbox = local.join("INBOX");
+    for sub in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(inbox.join(sub)).expect("folders can be made");
+    }
+    let rc = mbsync_rc(&server, host, port, &local);
+    for _ in 0..2 {
+        done("mbsync", &["-c", &rc, "both"], b"");
+        let pulled = files(&inbox.join("new")).len() + files(&inbox.join("cur")).len();
+        // mbsync takes no mail whose header has no end; two samples are such.
+        assert_eq!(pulled, sent.len() - 2);
+    }
+    assert_eq!(mailbox(&server, "alice", "INBOX"), found);
+}
+
 #[test]
 fn openssl_sees_tls_everywhere() {
     let server = Server::start(USUAL, &["alice"]);
@@ -416,6 +479,19 @@ fn without_tuid(mail: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+/// A configuration that keeps alice's INBOX and the Maildir `local` equal; its path.
+fn mbsync_rc(server: &Server, host: &str, port: &str, local: &Path) -> String {
+    let local = local.to_str().expect("UTF-8 path");
+    let text = format!(
+        "IMAPAccount ringpost\nHost {host}\nPort {port}\nUser alice@{DOMAIN}\nPass \"{PASSWORD}\"\nSSLType None\nAuthMechs LOGIN\n\n\
+         IMAPStore far\nAccount ringpost\n\nMaildirStore near\nPath {local}/\nInbox {local}/INBOX\nSubFolders Verbatim\n\n\
+         Channel both\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Both\nExpunge Both\nSyncState *\nCopyArrivalDate yes\n"
+    );
+    let rc = server.path("mbsyncrc");
+    std::fs::write(&rc, text).expect("the configuration can be written");
+    rc.to_str().expect("UTF-8 path").to_owned()
+}
+
 /// Two Maildirs kept equal with a mailbox: nothing lost, nothing double, and a second run has nothing to do.
 #[test]
 fn mbsync_both_ways() {
@@ -425,16 +501,9 @@ fn mbsync_both_ways() {
     for sub in ["INBOX/cur", "INBOX/new", "INBOX/tmp"] {
         std::fs::create_dir_all(local.join(sub)).expect("folders can be made");
     }
+    let rc = mbsync_rc(&server, host, port, &local);
     let local = local.to_str().expect("UTF-8 path");
-    let rc = server.path("mbsyncrc");
-    let text = format!(
-        "IMAPAccount ringpost\nHost {host}\nPort {port}\nUser alice@{DOMAIN}\nPass \"{PASSWORD}\"\nSSLType None\nAuthMechs LOGIN\n\n\
-         IMAPStore far\nAccount ringpost\n\nMaildirStore near\nPath {local}/\nInbox {local}/INBOX\nSubFolders Verbatim\n\n\
-         Channel both\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Both\nExpunge Both\nSyncState *\nCopyArrivalDate yes\n"
-    );
-    std::fs::write(&rc, text).expect("the configuration can be written");
-    let rc = rc.to_str().expect("UTF-8 path");
-    let sync = || done("mbsync", &["-c", rc, "both"], b"");
+    let sync = || done("mbsync", &["-c", &rc, "both"], b"");
 
     // 250 on each side.
     let mail = |side: &str, at: usize| {
