@@ -150,6 +150,12 @@ impl Feed for Heard {
 
 fn feed(store: &dyn Store) {
     account(store, "a@example.test");
+    let claim = Write::ClaimRecent {
+        account: ONE,
+        mailbox: INBOX,
+    };
+    // Feeds are told after the answer: once this is answered, all were told of the account.
+    ask(store, claim.clone()).expect("claimed");
     let heard = Arc::new(Heard::default());
     let weak: std::sync::Weak<dyn Feed> = Arc::downgrade(&(heard.clone() as Arc<dyn Feed>));
     store.subscribe(weak);
@@ -177,14 +183,7 @@ fn feed(store: &dyn Store) {
     assert_eq!(end, ModSeq(start.0 + 4), "one for each write");
     // A feed is told after the commit and may be told after the answer: one more write, and the former are told.
     ask(store, set(INBOX, &[2], FlagChange::Add, flag::SEEN, &[])).expect("stored");
-    ask(
-        store,
-        Write::ClaimRecent {
-            account: ONE,
-            mailbox: INBOX,
-        },
-    )
-    .expect("claimed");
+    ask(store, claim).expect("claimed");
     let heard = heard.0.lock().expect("nobody panics with it").clone();
     assert!(
         heard
