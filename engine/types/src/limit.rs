@@ -83,9 +83,9 @@ limits! {
     imap_preauth_idle_ms: "milliseconds" = 60_000, "Silence before login.";
     imap_idle_ms: "milliseconds" = 1_860_000, "RFC 9051 5.4: at least 30 minutes.";
     imap_connections_max: "connections" = 50_000, "Open IMAP connections of one shard; above it BYE.";
-    imap_keywords_max: "keywords" = 64, "Distinct keywords of one mailbox: they are one 64-bit set in a message row.";
-    mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets.";
-    account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account.";
+    imap_keywords_max: "keywords" = 64, "Distinct keywords of one mailbox: they are one 64-bit set in a message row, so more than 64 count as 64.";
+    mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets, so more than 396 count as 396.";
+    account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account; the six it begins with are never refused.";
     delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
     connection_stall_ms: "milliseconds" = 60_000, "A peer that takes nothing of what is written to it for so long is cut.";
     tls_handshake_ms: "milliseconds" = 30_000, "Silence of a peer within a TLS handshake.";

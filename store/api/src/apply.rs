@@ -1,6 +1,6 @@
 //! Turns a write into rows: the only place that knows how tables hang together.
 //!
-//! In:  the tables as they are, one write, the time in seconds since 1970.
+//! In:  the tables as they are, one write, [`Terms`]: the time and the limits in force.
 //! Out: the outcome, and [`Edits`] that bring it about; the backend lands them in its transaction.
 //!
 //! Invariants:
@@ -22,26 +22,34 @@ pub use crate::edits::{Edits, Extent, Rows};
 
 use crate::{Error, Outcome, Snapshot, Write};
 use draft::Draft;
+use ringpost_types::limit::Limits;
 
-/// Keywords of one mailbox: limit `imap_keywords_max`, the bits of a message row.
-pub const KEYWORDS_MAX: usize = 64;
-/// Mailboxes of one account: limit `account_mailboxes_max`.
-pub const MAILBOXES_MAX: u32 = 10_000;
+/// Keywords of one mailbox at most, whatever limit `imap_keywords_max` says: the bits of a message row.
+pub const KEYWORDS_MAX: u64 = 64;
 /// Targets of one alias.
 pub const ALIAS_TARGETS_MAX: usize = 1_000;
+
+/// What a write is applied under.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'l> {
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Those in force. A row that a higher limit let in stays.
+    pub limits: &'l Limits,
+}
 
 /// What `write` does to `rows`. `edits` is cleared first; an `Err` leaves nothing in it but, for a delivery,
 /// the applied position and what became free.
 pub fn plan(
     rows: &dyn Snapshot,
     write: &Write,
-    now: u64,
+    terms: Terms<'_>,
     edits: &mut Edits,
 ) -> Result<Outcome, Error> {
     edits.clear();
-    let mut draft = Draft::new(rows, edits, now);
+    let mut draft = Draft::new(rows, edits, terms);
     let outcome = match write {
-        Write::Deliver(deliver) => return deliver::deliver(rows, deliver, draft.edits),
+        Write::Deliver(deliver) => return deliver::deliver(rows, deliver, terms, draft.edits),
         Write::Store(store) => messages::store(&mut draft, store),
         Write::Expunge {
             account,
@@ -85,10 +93,10 @@ pub fn plan(
 pub fn apply(
     rows: &mut dyn Rows,
     write: &Write,
-    now: u64,
+    terms: Terms<'_>,
     edits: &mut Edits,
 ) -> Result<Result<Outcome, Error>, Error> {
-    let outcome = plan(&*rows, write, now, edits);
+    let outcome = plan(&*rows, write, terms, edits);
     edits.land(rows)?;
     Ok(outcome)
 }

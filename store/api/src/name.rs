@@ -3,11 +3,12 @@
 //! In:  a name as a client gave it, decoded to UTF-8.
 //! Out: the one form under which the store knows it, or why it is none.
 
-use crate::Error;
+use crate::{Error, key};
+use ringpost_types::limit::Limits;
 use std::borrow::Cow;
 
-/// Octets of the longest name: limit `mailbox_name_octets_max`. It is part of a key.
-pub const OCTETS_MAX: usize = 255;
+/// Octets of the longest name, whatever limit `mailbox_name_octets_max` says: it stands in a key behind an account.
+pub const OCTETS_MAX: usize = key::OCTETS_MAX - 4;
 
 /// What separates levels.
 pub const SEPARATOR: char = '/';
@@ -23,9 +24,9 @@ pub fn canonical(name: &str) -> Cow<'_, str> {
 
 /// The canonical form of a name that may be made. One separator at the end is taken off: it says that the client
 /// means to make names below this one. RFC 9051 §6.3.4.
-pub fn check(name: &str) -> Result<String, Error> {
+pub fn check(name: &str, limits: &Limits) -> Result<String, Error> {
     let name = name.strip_suffix(SEPARATOR).unwrap_or(name);
-    if name.len() > OCTETS_MAX {
+    if name.len() as u64 > limits.mailbox_name_octets_max.min(OCTETS_MAX as u64) {
         return Err(Error::Limit("mailbox_name_octets_max"));
     }
     if name.split(SEPARATOR).any(str::is_empty) {
@@ -56,6 +57,7 @@ mod tests {
     fn names() {
         let long = "x".repeat(255);
         let longer = "x".repeat(256);
+        let limits = Limits::default();
         let cases: &[(&str, Option<&str>)] = &[
             ("Archive", Some("Archive")),
             ("inbox", Some("INBOX")),
@@ -75,7 +77,18 @@ mod tests {
             ("a\nb", None),
         ];
         for (name, expected) in cases {
-            assert_eq!(check(name).ok().as_deref(), *expected, "{name:?}");
+            assert_eq!(check(name, &limits).ok().as_deref(), *expected, "{name:?}");
+        }
+        for (limit, most) in [(1, 1), (300, 300), (u64::MAX, OCTETS_MAX)] {
+            let limits = Limits {
+                mailbox_name_octets_max: limit,
+                ..Limits::default()
+            };
+            assert!(check(&"x".repeat(most), &limits).is_ok(), "{limit}");
+            assert_eq!(
+                check(&"x".repeat(most + 1), &limits),
+                Err(Error::Limit("mailbox_name_octets_max"))
+            );
         }
         assert_eq!(above("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
     }

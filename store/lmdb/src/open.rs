@@ -9,12 +9,13 @@ use crate::env::{self, Env};
 use crate::lock::{self, LockError};
 use crate::writer::{self, Message, Request, Shared, Writer};
 use crossbeam::channel::{self, Sender};
-use ringpost_api::apply::{self, Edits, Rows};
+use ringpost_api::apply::{self, Edits, Rows, Terms};
 use ringpost_api::table::VERSION;
 use ringpost_api::write::Position;
 use ringpost_api::{Error, Feed, ReplyTo, Snapshot, Store, Table, Write, read};
 use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
 use ringpost_log::segment;
+use ringpost_types::limit::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File};
 use std::ops::ControlFlow;
@@ -29,12 +30,14 @@ use std::{fmt, io};
 const REPLAY_MAX: usize = 1_000;
 
 /// How the index is kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Octets the memory map may grow to. Address space alone: the file is as large as its contents.
     pub map_octets: usize,
     /// Seconds since 1970: what new UIDVALIDITYs are made from.
     pub clock: fn() -> u64,
+    /// What writes are bound by.
+    pub limits: Limits,
 }
 
 impl Default for Options {
@@ -42,6 +45,7 @@ impl Default for Options {
         Options {
             map_octets: 64 * 1024 * 1024 * 1024,
             clock: writer::now,
+            limits: Limits::default(),
         }
     }
 }
@@ -138,10 +142,10 @@ impl Lmdb {
         let env = Env::open(&index, options.map_octets)
             .map_err(|error| at_index(&index)(env::failed(error)))?;
         check_version(&env, &index)?;
-        let (ends, replay) = replay(&env, data, &index)?;
+        let (ends, replay) = replay(&env, data, &index, &options)?;
 
         let env = Arc::new(env);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(options.limits));
         let (queue, received) = channel::unbounded();
         let writer = Writer::new(
             Arc::clone(&env),
@@ -177,6 +181,15 @@ impl Lmdb {
     /// Octets of mail that nobody refers to any more, since the start.
     pub fn freed_octets(&self) -> u64 {
         self.shared.freed_octets.load(Ordering::Relaxed)
+    }
+
+    /// Puts other limits in force, from the next commit on.
+    pub fn set_limits(&self, limits: Limits) {
+        *self
+            .shared
+            .limits
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
     /// Commits what was submitted and ends the writer. Writes that come later are answered with [`Error::Closed`].
@@ -272,6 +285,7 @@ fn replay(
     env: &Env,
     data: &Path,
     index: &Path,
+    options: &Options,
 ) -> Result<(BTreeMap<u16, Position>, Replay), OpenError> {
     let mut logs: BTreeSet<u16> = segment::logs(data).map_err(at(data))?.into_iter().collect();
     let mut applied = BTreeMap::new();
@@ -286,7 +300,7 @@ fn replay(
     let mut ends = BTreeMap::new();
     for (log, from) in applied {
         let mut recovery = Recovery::open(data, log, from).map_err(recover_failed)?;
-        while replay_some(env, log, &mut recovery, &mut told, index)? {}
+        while replay_some(env, log, &mut recovery, &mut told, index, options)? {}
         ends.insert(log, recovery.finish().map_err(recover_failed)?);
     }
     Ok((ends, told))
@@ -307,23 +321,23 @@ fn replay_some(
     recovery: &mut Recovery,
     told: &mut Replay,
     index: &Path,
+    options: &Options,
 ) -> Result<bool, OpenError> {
     let failed = at_index(index);
     let mut rows = env.write().map_err(&failed)?;
     let mut edits = Edits::default();
+    let terms = Terms {
+        now: (options.clock)(),
+        limits: &options.limits,
+    };
     let mut more = true;
     for _ in 0..REPLAY_MAX {
         match recovery.step().map_err(recover_failed)? {
             Some(Found::Record(deliver)) => {
                 told.records += 1;
                 // A delivery that is refused was refused before the crash too, or would have been.
-                let _ = apply::apply(
-                    &mut rows,
-                    &Write::Deliver(deliver),
-                    writer::now(),
-                    &mut edits,
-                )
-                .map_err(&failed)?;
+                let _ = apply::apply(&mut rows, &Write::Deliver(deliver), terms, &mut edits)
+                    .map_err(&failed)?;
             }
             Some(Found::Damage(damage)) => told.damages.push((log, damage)),
             None => {

@@ -15,8 +15,9 @@
 
 use crate::env::Env;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
-use ringpost_api::apply::{self, Edits};
+use ringpost_api::apply::{self, Edits, Terms};
 use ringpost_api::{Answer, Changed, Error, Feed, Outcome, ReplyTo, Sink, Write};
+use ringpost_types::limit::Limits;
 use std::ptr::addr_eq;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -64,13 +65,25 @@ impl Drop for EndOnPanic {
 }
 
 /// What writer and submitters share.
-#[derive(Default)]
 pub(crate) struct Shared {
     /// Octets of mail submitted and not yet committed.
     pub lag_octets: AtomicU64,
     /// Octets of mail that nobody refers to any more, since the start.
     pub freed_octets: AtomicU64,
     pub feeds: Mutex<Vec<Weak<dyn Feed>>>,
+    /// In force from the next commit on.
+    pub limits: Mutex<Arc<Limits>>,
+}
+
+impl Shared {
+    pub fn new(limits: Limits) -> Self {
+        Shared {
+            lag_octets: AtomicU64::default(),
+            freed_octets: AtomicU64::default(),
+            feeds: Mutex::default(),
+            limits: Mutex::new(Arc::new(limits)),
+        }
+    }
 }
 
 pub(crate) struct Writer {
@@ -222,11 +235,16 @@ impl Writer {
 
     /// All of the batch in one transaction, durable on return.
     fn apply(&mut self, batch: &[Request]) -> Result<Applied, Error> {
-        let now = (self.clock)();
+        let limits = self.shared.limits.lock();
+        let limits = limits.unwrap_or_else(PoisonError::into_inner).clone();
+        let terms = Terms {
+            now: (self.clock)(),
+            limits: &limits,
+        };
         let mut applied = Applied::default();
         let mut rows = self.env.write()?;
         for request in batch {
-            let outcome = apply::apply(&mut rows, &request.write, now, &mut self.edits)?;
+            let outcome = apply::apply(&mut rows, &request.write, terms, &mut self.edits)?;
             applied.outcomes.push(outcome);
             applied.changed.extend_from_slice(&self.edits.changed);
             applied.freed_octets += self

@@ -11,6 +11,7 @@ fn open(data: &Path) -> Arc<Lmdb> {
     let options = Options {
         map_octets: 64 * 1024 * 1024,
         clock: || NOW,
+        ..Options::default()
     };
     Lmdb::open(data, options).expect("a scratch directory")
 }

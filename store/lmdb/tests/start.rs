@@ -7,6 +7,7 @@ use ringpost_api::{Changed, Error, Feed, Outcome, Store, Write, read};
 use ringpost_lmdb::{Lmdb, OpenError, Options};
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::{Log, Record, segment};
+use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, MailboxId, Uid};
 use std::cell::RefCell;
 use std::fs;
@@ -326,4 +327,32 @@ fn a_full_disk_refuses_and_loses_nothing() {
     );
     drop(lmdb);
     assert_eq!(mails(&open(data.path())), (0..200).collect::<Vec<u64>>());
+}
+
+/// The limits it was opened with, and then those it was told.
+#[test]
+fn limits_are_in_force() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let limits = |mailboxes| Limits {
+        account_mailboxes_max: mailboxes,
+        ..Limits::default()
+    };
+    let limited = Options {
+        limits: limits(7),
+        ..options()
+    };
+    drop(begin(data.path()));
+    let lmdb = Lmdb::open(data.path(), limited).expect("a data directory");
+    let create = |name: &str| Write::MailboxCreate {
+        account: ACCOUNT,
+        name: name.into(),
+        special: 0,
+    };
+    assert!(ask(&*lmdb, create("7th")).is_ok());
+    assert_eq!(
+        ask(&*lmdb, create("8th")),
+        Err(Error::Limit("account_mailboxes_max"))
+    );
+    lmdb.set_limits(limits(8));
+    assert!(ask(&*lmdb, create("8th")).is_ok());
 }

@@ -53,21 +53,26 @@ fn through(mut stream: UnixStream, request: &Request) -> io::Result<Result<Answe
 }
 
 fn directly(config: &Config, request: &Request) -> Result<Answer, Failure> {
-    let store = open(&config.data_dir)?;
+    let store = open(config)?;
     let answer = perform(&*store, &Domains::new(config.domains.clone()), request);
     store.close();
     answer
 }
 
 /// Opens the store in `data_dir`, which is made where it is missing.
-pub fn open(data_dir: &Path) -> Result<Arc<Lmdb>, Failure> {
+pub fn open(config: &Config) -> Result<Arc<Lmdb>, Failure> {
+    let data_dir = &config.data_dir;
     make_private(data_dir).map_err(|error| {
         Failure::unreachable(format!(
             "data_dir {}: {error}; make it, or run as the user that owns it",
             data_dir.display()
         ))
     })?;
-    Lmdb::open(data_dir, ringpost_lmdb::Options::default()).map_err(Failure::unreachable)
+    let options = ringpost_lmdb::Options {
+        limits: config.limits.clone(),
+        ..Default::default()
+    };
+    Lmdb::open(data_dir, options).map_err(Failure::unreachable)
 }
 
 /// Makes a folder for the server's user alone, and the ones above it.

@@ -75,7 +75,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     };
     let signals = signal::register()
         .map_err(|error| Failure::unreachable(format!("signals cannot be taken over: {error}")))?;
-    let store = client::open(&config.data_dir)?;
+    let store = client::open(&config)?;
     tell_replay(&store);
     let directory = Arc::new(Directory::new(Domains::new(config.domains.clone())));
     (hooks.prepare)(&*store, &directory.domains())?;
@@ -100,6 +100,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     let live = Live {
         config,
         overrides: hooks.overrides,
+        store: store.clone(),
         directory: directory.clone(),
         settings,
         tls,

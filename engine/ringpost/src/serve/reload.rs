@@ -7,13 +7,14 @@
 //! |---|---|
 //! | domains | for the next recipient and login |
 //! | certificate and key | for the next handshake |
-//! | limits | for the next connection |
+//! | limits | for the next connection; those of the store, for the next write |
 //! | hostname, data_dir, listeners, shards, drain_ms and the limits of the machine | after a restart |
 
 use super::services::Settings;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, world};
 use ringpost_directory::{Directory, Domains};
+use ringpost_lmdb::Lmdb;
 use ringpost_runtime::{Shared, TlsServer};
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub struct Live {
     pub config: Config,
     pub overrides: Vec<String>,
+    pub store: Arc<Lmdb>,
     pub directory: Arc<Directory>,
     pub settings: Arc<Shared<Settings>>,
     pub tls: Option<Arc<TlsServer>>,
@@ -38,6 +40,7 @@ impl Live {
                 .map_err(Failure::not_well)?;
         }
         self.directory.replace(Domains::new(new.domains.clone()));
+        self.store.set_limits(new.limits.clone());
         self.settings.store(Settings {
             limits: Arc::new(new.limits.clone()),
         });

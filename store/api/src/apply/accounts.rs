@@ -16,7 +16,7 @@ use ringpost_types::{AccountId, Address, MailboxId, ModSeq};
 use std::ops::ControlFlow;
 
 /// What a new account has. RFC 6154 §2.
-const MAILBOXES: [(&str, u32); 6] = [
+pub(super) const MAILBOXES: [(&str, u32); 6] = [
     ("INBOX", 0),
     ("Drafts", special::DRAFTS),
     ("Sent", special::SENT),

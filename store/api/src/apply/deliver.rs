@@ -6,6 +6,7 @@
 //! Invariant: what was accepted is not lost. A target whose mailbox is gone goes to INBOX unless it said otherwise;
 //! keywords beyond the limit are left off; only an account that is gone drops its copy.
 
+use super::Terms;
 use super::draft::Draft;
 use crate::edits::{Edits, Extent};
 use crate::table::{BlobRow, MessageRow, flag};
@@ -16,13 +17,14 @@ use ringpost_types::{MailboxId, Uid};
 pub(super) fn deliver(
     rows: &dyn Snapshot,
     deliver: &Deliver,
+    terms: Terms<'_>,
     edits: &mut Edits,
 ) -> Result<Outcome, Error> {
     let log = deliver.blob.log();
     if deliver.next.sequence <= read::applied(rows, log)?.sequence {
         return Ok(Outcome::Done);
     }
-    let mut draft = Draft::new(rows, edits, 0);
+    let mut draft = Draft::new(rows, edits, terms);
     let outcome = match place(&mut draft, deliver) {
         Ok(placed) => draft.finish().map(|()| Outcome::Delivered(placed)),
         Err(error) => Err(error),
@@ -106,6 +108,7 @@ fn place_one(draft: &mut Draft<'_>, deliver: &Deliver, target: &Target) -> Resul
         Err(Error::NoMailbox) => MailboxId::INBOX,
         Err(error) => return Err(error),
     };
+    let keywords_max = draft.keywords_max();
     let mailbox = draft.mailbox(account, id).map_err(|error| match error {
         Error::NoMailbox => Error::Damaged(format!("account {account} has no INBOX")),
         error => error,
@@ -113,7 +116,7 @@ fn place_one(draft: &mut Draft<'_>, deliver: &Deliver, target: &Target) -> Resul
     let uidvalidity = mailbox.uidvalidity;
     let mut keywords = 0;
     for keyword in &target.keywords {
-        keywords |= mailbox.add_keyword(keyword).unwrap_or(0);
+        keywords |= mailbox.add_keyword(keyword, keywords_max).unwrap_or(0);
     }
     let prefix_octets = u16::try_from(target.prefix.len())
         .map_err(|_| Error::Cannot("a prefix has at most 65,535 octets"))?;

@@ -3,7 +3,7 @@
 //! In:  ids, and what is done to their rows.
 //! Out: one put for each row that changed, however often; [`Changed`] for each mailbox.
 
-use crate::apply::KEYWORDS_MAX;
+use crate::apply::{KEYWORDS_MAX, Terms};
 use crate::edits::{Edits, Extent};
 use crate::row::Keywords;
 use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, flag};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(super) struct Draft<'d> {
     pub rows: &'d dyn Snapshot,
     pub edits: &'d mut Edits,
-    pub now: u64,
+    pub terms: Terms<'d>,
     accounts: BTreeMap<AccountId, Account>,
     mailboxes: BTreeMap<(AccountId, MailboxId), Mailbox>,
     blobs: BTreeMap<BlobId, BlobRow>,
@@ -54,11 +54,11 @@ pub(super) struct Mailbox {
 }
 
 impl<'d> Draft<'d> {
-    pub fn new(rows: &'d dyn Snapshot, edits: &'d mut Edits, now: u64) -> Self {
+    pub fn new(rows: &'d dyn Snapshot, edits: &'d mut Edits, terms: Terms<'d>) -> Self {
         Draft {
             rows,
             edits,
-            now,
+            terms,
             accounts: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             blobs: BTreeMap::new(),
@@ -257,13 +257,18 @@ impl<'d> Draft<'d> {
             .ok_or_else(|| Error::Damaged(format!("blob {id}")))
     }
 
+    /// Keywords that a mailbox may have: limit `imap_keywords_max`, as far as a message row has bits.
+    pub fn keywords_max(&self) -> u64 {
+        self.terms.limits.imap_keywords_max.min(KEYWORDS_MAX)
+    }
+
     /// A UIDVALIDITY that no mailbox of this store ever had: the clock, or the last one and 1. RFC 9051 §2.3.1.1.
     pub fn uidvalidity(&mut self) -> Result<u32, Error> {
         let last = match self.uidvalidity {
             Some(last) => last,
             None => read::number(self.rows, "uidvalidity")?,
         };
-        let clock = u32::try_from(self.now).unwrap_or(u32::MAX);
+        let clock = u32::try_from(self.terms.now).unwrap_or(u32::MAX);
         let next = clock.max(last.checked_add(1).ok_or(Error::Limit("uidvalidity"))?);
         self.uidvalidity = Some(next);
         Ok(next)
@@ -424,8 +429,8 @@ impl Mailbox {
         Some(1 << at)
     }
 
-    /// The bit of a keyword, which the mailbox gets if it has it not.
-    pub fn add_keyword(&mut self, keyword: &str) -> Result<u64, Error> {
+    /// The bit of a keyword, which the mailbox gets if it has it not and fewer than `keywords_max`.
+    pub fn add_keyword(&mut self, keyword: &str, keywords_max: u64) -> Result<u64, Error> {
         if let Some(bit) = self.keyword(keyword) {
             return Ok(bit);
         }
@@ -434,7 +439,7 @@ impl Mailbox {
             return Err(Error::Cannot("a keyword has 1 to 255 octets"));
         }
         let count = Keywords::over(&self.keywords).count();
-        if count >= KEYWORDS_MAX {
+        if count as u64 >= keywords_max {
             return Err(Error::Limit("imap_keywords_max"));
         }
         self.keywords.push(length);

@@ -6,7 +6,7 @@
 //! Invariants: INBOX always exists. A name is in table mailbox_name while a mailbox has it or someone subscribes to it:
 //! a subscription outlives its mailbox. RFC 9051 §6.3.7, RFC 3501 §6.3.9.
 
-use super::MAILBOXES_MAX;
+use super::accounts;
 use super::draft::{Draft, Mailbox};
 use super::messages;
 use crate::table::{MessageRow, special};
@@ -22,7 +22,7 @@ pub(super) fn create(
     special: u32,
 ) -> Result<Outcome, Error> {
     draft.account(account)?;
-    let name = name::check(name)?;
+    let name = name::check(name, draft.terms.limits)?;
     if read::mailbox_id(draft.rows, account, &name)?.is_some() {
         return Err(Error::Exists);
     }
@@ -49,8 +49,11 @@ pub(super) fn add(
 ) -> Result<MailboxId, Error> {
     let subscribed = subscription(draft, account, name)?;
     let uidvalidity = draft.uidvalidity()?;
+    // What every account has is not refused.
+    let most = draft.terms.limits.account_mailboxes_max;
+    let most = most.max(accounts::MAILBOXES.len() as u64);
     let owner = draft.account(account)?;
-    if owner.mailboxes >= MAILBOXES_MAX {
+    if u64::from(owner.mailboxes) >= most {
         return Err(Error::Limit("account_mailboxes_max"));
     }
     let id = owner.next_mailbox;
@@ -158,7 +161,7 @@ pub(super) fn rename(
 ) -> Result<Outcome, Error> {
     draft.account(account)?;
     let from = name::canonical(from);
-    let to = name::check(to)?;
+    let to = name::check(to, draft.terms.limits)?;
     if read::mailbox_id(draft.rows, account, &to)?.is_some() {
         return Err(Error::Exists);
     }
@@ -215,7 +218,7 @@ fn moves(
     })?;
     for (_, new) in &moves {
         // A longer name must still be a name.
-        name::check(new)?;
+        name::check(new, draft.terms.limits)?;
         if names.binary_search(new).is_ok() {
             return Err(Error::Exists);
         }
@@ -252,7 +255,12 @@ pub(super) fn subscribe(
             draft.touch_mailbox(account, id)?;
         }
     } else if on {
-        put_name(draft, account, &name::check(name)?, None);
+        put_name(
+            draft,
+            account,
+            &name::check(name, draft.terms.limits)?,
+            None,
+        );
     } else if name.len() <= name::OCTETS_MAX {
         let key = key::mailbox_name(account, &name::canonical(name));
         draft.edits.delete(Table::MailboxName, &key);

@@ -18,7 +18,8 @@ pub(super) fn store(draft: &mut Draft<'_>, store: &StoreFlags) -> Result<Outcome
         ..
     } = *store;
     let mut modseq = mailbox_of(draft, account, id)?.highest_modseq;
-    let keywords = keyword_bits(draft.mailbox(account, id)?, store)?;
+    let keywords_max = draft.keywords_max();
+    let keywords = keyword_bits(draft.mailbox(account, id)?, store, keywords_max)?;
     let flags = store.flags & flag::ALL;
     let (mut changed, mut modified) = (Vec::new(), Vec::new());
     let mut touched = false;
@@ -55,12 +56,16 @@ pub(super) fn store(draft: &mut Draft<'_>, store: &StoreFlags) -> Result<Outcome
 }
 
 /// The bits of the keywords a STORE names. What is to be removed and was never there has none.
-fn keyword_bits(mailbox: &mut Mailbox, store: &StoreFlags) -> Result<u64, Error> {
+fn keyword_bits(
+    mailbox: &mut Mailbox,
+    store: &StoreFlags,
+    keywords_max: u64,
+) -> Result<u64, Error> {
     let mut bits = 0;
     for keyword in &store.keywords {
         bits |= match store.change {
             FlagChange::Remove => mailbox.keyword(keyword).unwrap_or(0),
-            FlagChange::Replace | FlagChange::Add => mailbox.add_keyword(keyword)?,
+            FlagChange::Replace | FlagChange::Add => mailbox.add_keyword(keyword, keywords_max)?,
         };
     }
     Ok(bits)
@@ -182,6 +187,7 @@ impl KeywordMap {
         bits: u64,
     ) -> Result<u64, Error> {
         if bits & !self.known != 0 {
+            let keywords_max = draft.keywords_max();
             let keywords = read::mailbox(draft.rows, account, source)?.ok_or(Error::NoMailbox)?;
             for (at, keyword) in keywords.keywords().enumerate().take(64) {
                 let bit = 1 << at;
@@ -189,7 +195,7 @@ impl KeywordMap {
                     // Beyond the target's limit a keyword is left behind: COPY should keep flags, and must keep mail.
                     let to = draft
                         .mailbox(account, target)?
-                        .add_keyword(keyword)
+                        .add_keyword(keyword, keywords_max)
                         .unwrap_or(0);
                     self.to.push((bit, to));
                 }

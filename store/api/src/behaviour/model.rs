@@ -1,9 +1,10 @@
 //! The plainest store there is: one ordered map, each write at once. What another backend is compared with.
 
 use super::NOW;
-use crate::apply::{self, Edits};
+use crate::apply::{self, Edits, Terms};
 use crate::edits::Rows;
 use crate::{Changed, Error, Feed, ReplyTo, Row, Snapshot, Store, Table, Write};
+use ringpost_types::limit::Limits;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
@@ -65,9 +66,18 @@ impl Rows for Memory {
 pub struct Model {
     rows: Mutex<Memory>,
     feeds: Mutex<Vec<Weak<dyn Feed>>>,
+    limits: Limits,
 }
 
 impl Model {
+    /// An empty store with these limits.
+    pub fn new(limits: Limits) -> Self {
+        Model {
+            limits,
+            ..Model::default()
+        }
+    }
+
     fn rows(&self) -> MutexGuard<'_, Memory> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,7 +90,11 @@ impl Store for Model {
 
     fn submit(&self, write: Write, reply: Option<ReplyTo>) {
         let mut edits = Edits::default();
-        let outcome = apply::apply(&mut *self.rows(), &write, NOW, &mut edits);
+        let terms = Terms {
+            now: NOW,
+            limits: &self.limits,
+        };
+        let outcome = apply::apply(&mut *self.rows(), &write, terms, &mut edits);
         let outcome = outcome.expect("memory does not fail");
         if let Some(ReplyTo { sink, token }) = reply {
             sink.complete(vec![(token, outcome)]);
