@@ -53,6 +53,8 @@ pub enum BadCommand {
     Unknown,
     /// A control octet, or octets that are not UTF-8 where text must be: 500 5.5.2.
     Octets,
+    /// BDAT without a readable length, so that nobody knows where its octets end: 521 5.5.4 and the end.
+    Chunk,
     /// An argument is missing, malformed, or given where none may be: 501 5.5.4.
     Argument,
     /// MAIL without a readable path: 501 5.1.7.
@@ -67,7 +69,8 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
         .iter()
         .any(|octet| octet.is_ascii_control() && *octet != b'\t')
     {
-        return Err(BadCommand::Octets);
+        let chunk = after(line, b"BDAT ").map(|_| BadCommand::Chunk);
+        return Err(chunk.unwrap_or(BadCommand::Octets));
     }
     // Trailing white space is tolerated. RFC 5321 §4.1.1.
     let line = line.trim_ascii_end();
@@ -138,11 +141,11 @@ fn bdat(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
     let mut words = rest
         .split(|&octet| octet == b' ')
         .filter(|word| !word.is_empty());
-    let octets = words.next().and_then(number).ok_or(BadCommand::Argument)?;
+    let octets = words.next().and_then(number).ok_or(BadCommand::Chunk)?;
     let last = match (words.next(), words.next()) {
         (None, _) => false,
         (Some(word), None) if word.eq_ignore_ascii_case(b"LAST") => true,
-        _ => return Err(BadCommand::Argument),
+        _ => return Err(BadCommand::Chunk),
     };
     Ok(Command::Bdat { octets, last })
 }
@@ -197,10 +200,11 @@ mod tests {
                 last: true,
             }),
         ),
-        (b"BDAT", Err(Argument)),
-        (b"BDAT -1", Err(Argument)),
-        (b"BDAT 1 FIRST", Err(Argument)),
-        (b"BDAT 1 LAST x", Err(Argument)),
+        (b"BDAT", Err(Chunk)),
+        (b"BDAT -1", Err(Chunk)),
+        (b"BDAT 1 FIRST", Err(Chunk)),
+        (b"BDAT 1 LAST x", Err(Chunk)),
+        (b"bdat 1\0", Err(Chunk)),
         (b"RSET", Ok(Command::Rset)),
         (b"NOOP what so ever", Ok(Command::Noop)),
         (b"QUIT \t", Ok(Command::Quit)),

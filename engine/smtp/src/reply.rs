@@ -41,6 +41,8 @@ replies! {
     /// AUTH. RFC 4954 §6.
     AUTHENTICATED = 235 (2, 7, 0) "Authenticated";
 
+    /// Limit smtp_login_failures_max.
+    TOO_MANY_LOGINS = 421 (4, 7, 0) "Too many failed logins";
     /// Nothing for too long. RFC 5321 §4.5.3.2.7, RFC 3463 §3.5.
     IDLE_TOO_LONG = 421 (4, 4, 2) "Nothing heard for too long";
     /// The server drains. RFC 5321 §3.8.
@@ -70,6 +72,8 @@ replies! {
     BAD_FORWARD_PATH = 501 (5, 1, 3) "Bad recipient address syntax";
     /// A non-ASCII address without SMTPUTF8. RFC 6531 §3.5.
     NEEDS_SMTPUTF8 = 553 (5, 6, 7) "Non-ASCII address without SMTPUTF8";
+    /// BDAT without a length: the octets of the chunk would be taken for commands. The connection ends. RFC 7504 §3.
+    BAD_CHUNK = 521 (5, 5, 4) "No telling where that chunk ends";
     /// RFC 5321 §4.1.1.11.
     UNKNOWN_PARAMETER = 555 (5, 5, 4) "Parameter not recognized";
     /// HELO or EHLO on LMTP, LHLO on SMTP. RFC 2033 §4.1.
@@ -86,6 +90,8 @@ replies! {
     RCPT_FIRST = 503 (5, 5, 1) "Say RCPT first";
     /// DATA or BDAT after nothing but refused RCPTs. RFC 5321 §3.3.
     NO_VALID_RECIPIENTS = 554 (5, 5, 1) "No valid recipients";
+    /// The same in LMTP. RFC 2033 §4.2.
+    NO_VALID_RECIPIENTS_LMTP = 503 (5, 5, 1) "No valid recipients";
     /// RCPT, MAIL or DATA between BDATs. RFC 3030 §2.
     BDAT_UNDERWAY = 503 (5, 5, 1) "BDAT is under way";
     /// STARTTLS inside TLS.
@@ -121,6 +127,7 @@ pub fn of_command(error: BadCommand) -> Reply {
     match error {
         BadCommand::Unknown => UNKNOWN_COMMAND,
         BadCommand::Octets => BAD_OCTETS,
+        BadCommand::Chunk => BAD_CHUNK,
         BadCommand::Argument => BAD_ARGUMENT,
         BadCommand::ReversePath => BAD_REVERSE_PATH,
         BadCommand::ForwardPath => BAD_FORWARD_PATH,

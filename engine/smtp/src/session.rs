@@ -14,7 +14,7 @@
 //! | Command, in TLS | AUTH with a response | `Authenticate` | Answer |
 //! | Command, in TLS | AUTH alone | `Reply` 334 | Response |
 //! | Command | STARTTLS | `Reply` 220 | StartTls |
-//! | Command | QUIT, 421 | `Reply` | Ended |
+//! | Command | QUIT, 421, 521 | `Reply` | Ended |
 //! | Answer | [`Session::answer`] | `Reply`, or none before a chunk | as the question says |
 //! | Response | a line | `Authenticate`, or `Reply` | Answer, Command |
 //! | StartTls | | `StartTls`, everything received is consumed | Command, after [`Session::tls_started`] |
@@ -204,6 +204,7 @@ pub struct Session {
     /// A reply to be written before anything else, and how many times.
     queued: Option<(Reply, u32)>,
     errors: u64,
+    login_failures: u64,
     transactions: u64,
 }
 
@@ -221,6 +222,7 @@ impl Session {
             transaction: Transaction::default(),
             queued: None,
             errors: 0,
+            login_failures: 0,
             transactions: 0,
         }
     }
@@ -291,7 +293,8 @@ impl Session {
                 self.authenticated = true;
                 self.queue(reply::AUTHENTICATED);
             }
-            (Question::Data | Question::Credentials, Err(refusal)) => self.queue(refusal),
+            (Question::Credentials, Err(refusal)) => self.refuse_login(refusal),
+            (Question::Data, Err(refusal)) => self.queue(refusal),
         }
     }
 
@@ -416,6 +419,16 @@ impl Session {
         self.transaction = Transaction::default();
         self.queue(reply);
         Action::Reset
+    }
+
+    /// Guessing is bounded: the last of smtp_login_failures_max wrong passwords ends the session. A temporary refusal
+    /// says nothing of the password.
+    fn refuse_login(&mut self, refusal: Reply) {
+        self.login_failures += u64::from(refusal.code >= 500);
+        if self.login_failures >= self.options.limits.smtp_login_failures_max {
+            return self.end(reply::TOO_MANY_LOGINS);
+        }
+        self.queue(refusal);
     }
 
     fn queue(&mut self, reply: Reply) {

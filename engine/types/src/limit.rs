@@ -65,6 +65,7 @@ limits! {
     smtp_recipients_max: "recipients" = 1_000, "RFC 5321 4.5.3.1.8 asks for 100 at least; above this 452 4.5.3.";
     smtp_errors_max: "replies" = 20, "Refused commands of one session before it is ended with 421: guessing and fuzzing cost something.";
     smtp_transactions_max: "transactions" = 10_000, "Mails of one session before 421: a connection must not live forever.";
+    smtp_login_failures_max: "attempts" = 5, "Failed logins of one session before 421.";
     smtp_idle_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: a server waits 5 minutes for a command.";
     smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
     message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";

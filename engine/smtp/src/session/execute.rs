@@ -1,7 +1,7 @@
 //! What each command does in the state it meets. RFC 5321 §4.1.4, §4.3.2.
 
 use super::{Action, Chunk, Mail, Phase, Question, Recipient, Session};
-use crate::command::{self, Command};
+use crate::command::{self, BadCommand, Command};
 use crate::extension::{self, Circumstances};
 use crate::path::Path;
 use crate::{Role, Tls, parameter, reply};
@@ -13,6 +13,10 @@ impl Session {
     pub(super) fn execute<'i>(&mut self, line: &[u8]) -> Action<'i> {
         let command = match command::parse(line) {
             Ok(command) => command,
+            Err(bad @ BadCommand::Chunk) => {
+                self.end(reply::of_command(bad));
+                return self.next_reply().map_or(Action::Close, Action::Reply);
+            }
             Err(bad) => return self.say(reply::of_command(bad)),
         };
         if self.tls == Tls::Required && !allowed_before_tls(&command) {
@@ -164,6 +168,7 @@ impl Session {
         }
         match (self.transaction.recipients, self.transaction.refused) {
             (0, 0) => Some(reply::RCPT_FIRST),
+            (0, _) if self.options.role == Role::Lmtp => Some(reply::NO_VALID_RECIPIENTS_LMTP),
             (0, _) => Some(reply::NO_VALID_RECIPIENTS),
             _ => None,
         }

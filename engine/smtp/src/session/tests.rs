@@ -338,8 +338,6 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
         ">> BDAT 6 LAST\\r\\nQUIT\\r\\nNOOP\\r\\n
          < 503 5.5.1 Say MAIL first
          < 250 2.0.0 Ok
-         > BDAT x
-         < 501 5.5.4 Syntax error in arguments
          > HELO a
          < 250 mx.example.org
          > MAIL FROM:<a@b>
@@ -600,6 +598,41 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 503 5.5.1 Say MAIL first",
     ),
     (
+        "RFC 2033 §4.2: LMTP without a recipient has nobody to answer for",
+        Role::Lmtp,
+        Tls::Absent,
+        "> LHLO foo.edu
+         < 250-mx.example.org
+         < 250-PIPELINING
+         < 250-SIZE 40
+         < 250-8BITMIME
+         < 250-SMTPUTF8
+         < 250-ENHANCEDSTATUSCODES
+         < 250 CHUNKING
+         > MAIL FROM:<a@b>
+         > RCPT TO:<green@example.org>
+         > DATA
+         >> BDAT 2 LAST\\r\\na\\n
+         * mail a@b
+         < 250 2.1.0 Sender ok
+         * rcpt green@example.org
+         < 550 5.1.1 No such user
+         < 503 5.5.1 No valid recipients
+         * reset
+         < 503 5.5.1 No valid recipients",
+    ),
+    (
+        "a chunk of unknown length ends the session: what follows is no command",
+        Role::Mx,
+        Tls::Absent,
+        "> HELO a
+         < 250 mx.example.org
+         > BDAT x LAST
+         > MAIL FROM:<a@b>
+         < 521 5.5.4 No telling where that chunk ends
+         * close",
+    ),
+    (
         "RFC 6531: UTF-8 addresses with SMTPUTF8, quoted local parts",
         Role::Mx,
         Tls::Absent,
@@ -623,6 +656,7 @@ fn options(role: Role) -> Rc<Options> {
         smtp_auth_octets_max: 122,
         smtp_recipients_max: 3,
         smtp_errors_max: 20,
+        smtp_login_failures_max: 3,
         smtp_transactions_max: 3,
         message_octets_max: 40,
         ..Limits::default()
@@ -843,6 +877,22 @@ fn errors_up_to_the_limit_and_one_above() {
         played.said,
         ["< 250 2.0.0 Ok", "< 421 4.7.0 Too many errors", "* close"]
     );
+}
+
+#[test]
+fn failed_logins_up_to_the_limit() {
+    let mut played = Played::new(Role::Submission, Tls::Active);
+    let wire =
+        b"EHLO a\r\nAUTH PLAIN AHRpbQB3cm9uZw==\r\nAUTH PLAIN !\r\nAUTH PLAIN AHRpbQB3cm9uZw==\r\n";
+    played.play(wire, &[wire.len()]);
+    let refused = "< 535 5.7.8 Authentication credentials invalid";
+    let failures = played.said.iter().filter(|said| *said == refused);
+    assert_eq!(failures.count(), 2);
+    played.said.clear();
+    let wire = b"AUTH PLAIN AHRpbQB3cm9uZw==\r\nAUTH PLAIN AHRpbQBzZWNyZXQ=\r\n";
+    played.play(wire, &[wire.len()]);
+    let last = "< 421 4.7.0 Too many failed logins";
+    assert_eq!(played.said, ["* login tim", last, "* close"]);
 }
 
 #[test]
