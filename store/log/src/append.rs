@@ -157,10 +157,9 @@ impl Log {
         options: Options,
     ) -> Result<(Log, Driver<F>), LogError> {
         let folder = segment::directory(data, log);
-        if !folder.exists() {
-            fs::create_dir_all(&folder)?;
-            files.open(data, Mode::Directory).await?.sync_data().await?;
-        }
+        fs::create_dir_all(&folder)?;
+        // Also where it was there: the start that made it may have been killed before this line.
+        files.open(data, Mode::Directory).await?.sync_data().await?;
         let mut tail = Tail {
             files,
             data: data.to_owned(),
@@ -443,6 +442,9 @@ impl<F: Files> Tail<F> {
             // After a failed sync the kernel may hold pages for clean that are not on disk: cut all of them off.
             let _ = open.file.truncate(begin).await;
             let _ = open.file.allocate(self.options.segment_octets).await;
+            // What is refused does not come back after a crash; and the page that the cut goes through, whose
+            // first octets were durable before, is written again.
+            let _ = open.file.sync_data().await;
             return Err(error.into());
         }
         self.offset += octets;
@@ -491,12 +493,14 @@ impl<F: Files> Tail<F> {
     /// and its name durable.
     async fn begin(&self, file: &F::File, head: &Head, octets: u64) -> io::Result<()> {
         let needed = HEAD_OCTETS + octets;
-        if file
-            .allocate(self.options.segment_octets.max(needed))
-            .await
-            .is_err()
-        {
-            file.allocate(needed).await?;
+        let whole = self.options.segment_octets.max(needed);
+        if let Err(error) = reserve(file, whole).await {
+            // Gives back what was had of it: the index needs space too.
+            let _ = file.truncate(0).await;
+            if needed == whole {
+                return Err(error);
+            }
+            reserve(file, needed).await?;
         }
         file.write_durable(head.encode(), 0).await.0?;
         let folder = segment::directory(&self.data, self.log);
@@ -505,6 +509,14 @@ impl<F: Files> Tail<F> {
             .await?
             .sync_data()
             .await
+    }
+}
+
+/// Reserves `octets`, where the file system knows how to: elsewhere the file grows as it is written.
+async fn reserve<S: SegmentFile>(file: &S, octets: u64) -> io::Result<()> {
+    match file.allocate(octets).await {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        reserved => reserved,
     }
 }
 

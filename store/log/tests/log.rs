@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -28,17 +28,25 @@ struct Counts {
     syncs: Cell<u32>,
     /// The errno that syncs fail with.
     sync_fails: Cell<Option<i32>>,
-    /// The errno that reserving space fails with.
-    allocate_fails: Cell<Option<i32>>,
+    /// The errno that reserving space fails with, and from how many octets on.
+    allocate_fails: Cell<Option<(i32, u64)>>,
+    /// Directories that were synced.
+    folders: RefCell<Vec<PathBuf>>,
+    /// Octets of the file when it was last synced.
+    synced_octets: Cell<u64>,
 }
 
-struct TrialFile(fs::File, Trial);
+struct TrialFile(fs::File, Trial, PathBuf);
 
 impl Files for Trial {
     type File = TrialFile;
 
     async fn open(&self, path: &Path, mode: Mode) -> io::Result<TrialFile> {
-        Ok(TrialFile(Blocking.open(path, mode).await?, self.clone()))
+        Ok(TrialFile(
+            Blocking.open(path, mode).await?,
+            self.clone(),
+            path.to_owned(),
+        ))
     }
 }
 
@@ -65,12 +73,26 @@ impl SegmentFile for TrialFile {
     async fn sync_data(&self) -> io::Result<()> {
         let counts = &self.1.0;
         counts.syncs.set(counts.syncs.get() + 1);
+        let metadata = self.0.metadata()?;
+        if metadata.is_dir() {
+            counts.folders.borrow_mut().push(self.2.clone());
+        } else {
+            counts.synced_octets.set(metadata.len());
+        }
         failing(counts.sync_fails.get())
     }
 
     async fn allocate(&self, octets: u64) -> io::Result<()> {
-        failing(self.1.0.allocate_fails.get())?;
-        self.0.allocate(octets).await
+        match self.1.0.allocate_fails.get() {
+            Some((errno, from)) if octets >= from => {
+                if errno == libc::ENOSPC {
+                    // Half of it is there all the same, as on ext4.
+                    self.0.allocate(octets / 2).await?;
+                }
+                failing(Some(errno))
+            }
+            _ => self.0.allocate(octets).await,
+        }
     }
 
     async fn truncate(&self, octets: u64) -> io::Result<()> {
@@ -282,7 +304,7 @@ fn what_is_refused_is_not_in_the_log() {
 fn a_disk_without_room_for_a_segment_refuses_and_recovers() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let trial = Trial::default();
-    trial.0.allocate_fails.set(Some(libc::ENOSPC));
+    trial.0.allocate_fails.set(Some((libc::ENOSPC, 0)));
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
     assert_eq!(scene.append(&record(100, b'a')), Err(LogError::Full));
     assert_eq!(
@@ -297,6 +319,65 @@ fn a_disk_without_room_for_a_segment_refuses_and_recovers() {
         recover(data.path(), Position::default()).0,
         records(&[kept])
     );
+}
+
+/// Nearly full: a segment as large as it must be, and the rest is left to the index.
+#[test]
+fn a_disk_with_little_room_is_not_taken_whole() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let trial = Trial::default();
+    trial.0.allocate_fails.set(Some((libc::ENOSPC, 32 * 1024)));
+    let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
+    let kept = scene.append(&record(100, b'a')).expect("it fits");
+    let path = segment::path(data.path(), 7, 1);
+    let octets = fs::metadata(&path).expect("a segment").len();
+    assert_eq!(octets, kept.next.offset);
+    let more = scene.append(&record(100, b'b')).expect("it grows");
+    assert_eq!(
+        recover(data.path(), Position::default()).0,
+        records(&[kept, more])
+    );
+}
+
+#[test]
+fn a_file_system_that_reserves_nothing_will_do() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let trial = Trial::default();
+    trial.0.allocate_fails.set(Some((libc::EOPNOTSUPP, 0)));
+    let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
+    let kept: Vec<Deliver> = (0..3)
+        .map(|_| scene.append(&record(40_000, b'a')).expect("durable"))
+        .collect();
+    assert_eq!(recover(data.path(), Position::default()).0, records(&kept));
+}
+
+/// A start that is killed between making the log's directory and syncing its name does not do without.
+#[test]
+fn names_are_durable_before_records_are() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let folder = segment::directory(data.path(), 7);
+    fs::create_dir_all(&folder).expect("writable");
+    let trial = Trial::default();
+    let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
+    scene.append(&record(1, b'a')).expect("durable");
+    assert_eq!(
+        *trial.0.folders.borrow(),
+        [data.path().to_owned(), folder],
+        "the log's directory, then its first segment"
+    );
+}
+
+/// What a failed sync left is cut off, and the cut is on disk before the refusal is heard.
+#[test]
+fn a_refusal_outlives_a_crash() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let trial = Trial::default();
+    trial.0.allocate_fails.set(Some((libc::EOPNOTSUPP, 0)));
+    let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
+    let kept = scene.append(&record(100, b'a')).expect("durable");
+    trial.0.sync_fails.set(Some(libc::EIO));
+    assert!(scene.append(&record(50, b'x')).is_err());
+    assert_eq!(trial.0.synced_octets.get(), kept.next.offset);
 }
 
 #[test]
