@@ -6,6 +6,9 @@ use ringpost_runtime::{event, time};
 use ringpost_smtp::{Credentials, reply};
 use ringpost_types::{Reply, TraceId};
 
+/// Characters of a stranger's name that an event shows.
+const SHOWN_MAX: usize = 80;
+
 /// Who it is, or what to answer.
 pub(crate) async fn verify(
     context: &Context,
@@ -35,7 +38,8 @@ pub(crate) async fn verify(
             Ok(login)
         }
         None => {
-            event!(trace, "login {:?} refused", credentials.identity);
+            let identity: String = credentials.identity.chars().take(SHOWN_MAX).collect();
+            event!(trace, "login {identity:?} refused");
             Err(reply::AUTH_FAILED)
         }
     }

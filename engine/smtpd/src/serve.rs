@@ -10,7 +10,7 @@ use crate::context::{Context, TlsMode};
 use crate::login;
 use crate::transaction::{Origin, Transaction};
 use ringpost_directory::Login;
-use ringpost_runtime::time::{First, first};
+use ringpost_runtime::time::{Duration, First, first};
 use ringpost_runtime::{Connection, Endpoint, event};
 use ringpost_smtp::{Action, Session, reply};
 use ringpost_types::{Reply, TraceId};
@@ -92,6 +92,8 @@ struct Dialogue {
 impl Dialogue {
     async fn run(&mut self, connection: &mut Connection) -> io::Result<End> {
         connection.input_max(self.session.line_octets_max());
+        let silence_ms = self.context.setup.limits.smtp_idle_ms;
+        connection.silence_max(Duration::from_millis(silence_ms));
         if self.context.setup.tls_mode == TlsMode::Implicit {
             self.start_tls(connection).await?;
         }
@@ -191,14 +193,21 @@ impl Dialogue {
             Ok(0) => Ok(Some(End::Left)),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some(End::Idle)),
+            // Many leave TLS without a goodbye. A mail has its own end, so nothing can be cut off unseen.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(End::Left)),
             Err(error) => Err(error),
         }
     }
 
+    /// A draining server does not wait for a handshake: no mail is under way in it.
     async fn start_tls(&mut self, connection: &mut Connection) -> io::Result<()> {
-        match &self.context.setup.tls {
-            Some(tls) => connection.start_tls(tls).await,
-            None => Err(io::Error::other("no certificate is configured")),
+        let setup = &self.context.setup;
+        let Some(tls) = &setup.tls else {
+            return Err(io::Error::other("no certificate is configured"));
+        };
+        match Box::pin(first(connection.start_tls(tls), setup.shard.drain())).await {
+            First::A(shaken) => shaken,
+            First::B(()) => Err(io::Error::other("drained within the TLS handshake")),
         }
     }
 }

@@ -5,7 +5,7 @@ mod server;
 use ringpost_runtime::machine::Ended;
 use ringpost_types::limit::Limits;
 use server::{Client, Server};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 const MAIL: &str = "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <1@b>\r\nFrom: a@b\r\n\
                     Subject: one\r\n\r\nBody.\r\n";
@@ -347,6 +347,78 @@ fn draining_lets_a_transaction_finish() {
     drop((idle, busy));
     assert_eq!(server.inbox(server.alice, 1).len(), 1);
     assert_eq!(server.stop(), Ended::Finished);
+}
+
+/// A handshake that the peer does not finish holds nobody up.
+#[test]
+fn draining_does_not_wait_for_a_handshake() {
+    let server = Server::start(Limits {
+        drain_ms: 600_000,
+        ..Limits::default()
+    });
+    let mut silent = std::net::TcpStream::connect(server.submissions).expect("connected");
+    // The alert that answers this tells that the server has taken the connection; the other one is waited for too.
+    let mut other = std::net::TcpStream::connect(server.submissions).expect("connected");
+    other.write_all(b"EHLO c\r\n").expect("sent");
+    let mut alert = Vec::new();
+    other.read_to_end(&mut alert).expect("an alert");
+    assert_eq!(alert.first(), Some(&21));
+    let mut half = std::net::TcpStream::connect(server.submission).expect("connected");
+    half.write_all(b"EHLO c\r\nSTARTTLS\r\n").expect("sent");
+    let mut said = String::new();
+    while !said.contains("220 2.0.0") {
+        let mut octets = [0; 1_000];
+        let count = half.read(&mut octets).expect("a reply");
+        said.push_str(&String::from_utf8_lossy(&octets[..count]));
+    }
+    server.drain();
+    for stream in [&mut silent, &mut half] {
+        assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
+    }
+    assert_eq!(server.stop(), Ended::Finished);
+}
+
+/// RFC 2920 §3.2: what came in one segment is answered in one, up to the command that must wait.
+#[test]
+fn a_group_is_answered_in_one_write() {
+    let server = Server::start(Limits::default());
+    let mut stream = std::net::TcpStream::connect(server.mx).expect("connected");
+    let mut octets = [0; 10_000];
+    let groups = [
+        ("", "220 ".to_owned(), 1),
+        (
+            "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nRCPT TO:<x@example.org>\r\nDATA\r\n",
+            "250-".to_owned(),
+            12,
+        ),
+        (
+            ".\r\nMAIL FROM:<>\r\nRSET\r\nQUIT\r\n",
+            "250 2.0.0 Ok, id".to_owned(),
+            4,
+        ),
+    ];
+    for (group, first, lines) in groups {
+        stream.write_all(group.as_bytes()).expect("sent");
+        let count = stream.read(&mut octets).expect("replies");
+        let got = String::from_utf8_lossy(&octets[..count]);
+        assert!(got.starts_with(&first), "{got}");
+        assert_eq!(got.matches("\r\n").count(), lines, "{got}");
+    }
+}
+
+#[test]
+fn guessing_passwords_ends_a_session() {
+    let server = Server::start(Limits {
+        smtp_login_failures_max: 2,
+        ..Limits::default()
+    });
+    let mut client = Client::tls(server.submissions);
+    client.talk(&[
+        ("EHLO c", "250-"),
+        (&login("wrong"), "535 5.7.8"),
+        (&login("worse"), "421 4.7.0"),
+    ]);
+    assert!(client.is_closed());
 }
 
 /// Not SMTP at all: answered, bounded, and the next session is served.
