@@ -577,6 +577,50 @@ fn an_occupied_port_is_told() {
     expect(&output, 1, "", &format!("cannot listen on {address}"));
 }
 
+/// A certificate's octets.
+fn der(file: &Path) -> Vec<u8> {
+    let pem = fs::read(file).expect("reads");
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).expect("PEM");
+    pem.contents
+}
+
+/// Whether the next handshake serves this certificate: TLS 1.2 shows it in clear, so a ClientHello will do.
+fn shows_certificate(server: &Server, der: &[u8]) -> bool {
+    const EXTENSIONS: &[u8] = &[
+        0, 10, 0, 4, 0, 2, 0, 23, // groups: P-256
+        0, 11, 0, 2, 1, 0, // points: uncompressed
+        0, 13, 0, 4, 0, 2, 4, 3, // signatures: ECDSA with SHA-256
+        0, 23, 0, 0, // extended master secret
+    ];
+    let mut body = vec![3, 3];
+    body.extend([7; 32]); // random
+    body.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]); // no session, ECDHE-ECDSA-AES128-GCM-SHA256, no compression
+    body.extend([0, EXTENSIONS.len() as u8]);
+    body.extend(EXTENSIONS);
+    let mut hello = vec![22, 3, 1, 0, body.len() as u8 + 4, 1, 0, 0, body.len() as u8];
+    hello.extend(body);
+
+    let mut stream = TcpStream::connect(server.address("smtp")).expect("accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut said = Vec::new();
+    let mut octets = [0; 4096];
+    let mut until = |stream: &mut TcpStream, end: &[u8]| loop {
+        match stream.read(&mut octets).expect("reads") {
+            0 => return false,
+            count => said.extend_from_slice(&octets[..count]),
+        }
+        if said.windows(end.len()).any(|window| window == end) {
+            return true;
+        }
+    };
+    stream.write_all(b"STARTTLS\r\n").expect("writes");
+    assert!(until(&mut stream, b"220 2.0.0"));
+    stream.write_all(&hello).expect("writes");
+    // ServerHelloDone ends the server's part: what has not come by then does not come.
+    stream.shutdown(std::net::Shutdown::Write).expect("shuts");
+    until(&mut stream, der)
+}
+
 #[test]
 fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
     let house = House::new();
@@ -595,6 +639,7 @@ fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
     assert!(recipient("example.test").starts_with("250"));
     assert!(recipient("new.test").starts_with("550 5.7.1"));
 
+    let old_certificate = der(&house.path("tls/cert.pem"));
     let good = fs::read_to_string(&house.config).expect("reads");
     house.append("[[domain]]\nnam = \"new.test\"\n");
     server.signal(Signal::HUP);
@@ -602,7 +647,8 @@ fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
     assert!(told.contains("unknown key \"nam\" in [domain]"), "{told}");
     assert!(recipient("example.test").starts_with("250"));
 
-    let better = "message_octets_max = 1000000\n[[domain]]\nname = \"new.test\"\n";
+    let better =
+        "message_octets_max = 1000000\ntls_handshake_ms = 5000\n[[domain]]\nname = \"new.test\"\n";
     fs::write(&house.config, good + better).expect("writes");
     fs::write(house.path("tls/key.pem"), "not a key").expect("writes");
     server.signal(Signal::HUP);
@@ -616,8 +662,16 @@ fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
     for file in ["tls/cert.pem", "tls/key.pem"] {
         fs::copy(other.path(file), house.path(file)).expect("copies");
     }
+    assert!(shows_certificate(&server, &old_certificate));
     server.signal(Signal::HUP);
-    server.until("reloaded");
+    let told = server.until("reloaded").concat();
+    assert!(
+        told.contains("[limits] tls_handshake_ms changed: it comes into force with the next start"),
+        "{told}"
+    );
+    let new_certificate = der(&house.path("tls/cert.pem"));
+    assert_ne!(old_certificate, new_certificate);
+    assert!(shows_certificate(&server, &new_certificate));
     let answers = smtp(server.address("smtp"), &["EHLO c\r\n", "QUIT\r\n"]);
     assert!(
         answers.iter().any(|line| line.contains("SIZE 1000000")),

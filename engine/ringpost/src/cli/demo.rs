@@ -146,7 +146,8 @@ fn lay_out(dir: &Path, text: &str) -> Result<PathBuf, Failure> {
         )));
     }
     match std::fs::read_to_string(&file) {
-        Ok(before) if before.starts_with(&format!("# {HEAD}")) => {
+        // An empty one is of a start that was broken off.
+        Ok(before) if before.is_empty() || before.starts_with(&format!("# {HEAD}")) => {
             std::fs::write(&file, text).map_err(|error| {
                 Failure::not_well(format!("{} cannot be written: {error}", file.display()))
             })?;

@@ -5,7 +5,7 @@
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use tokio::io::AsyncReadExt;
 
@@ -41,6 +41,13 @@ fn one_for(signals: &[i32]) -> io::Result<UnixStream> {
     Ok(receiver)
 }
 
+impl Pipes {
+    /// Whether the server was told to leave before it began to serve. Never waits.
+    pub fn told_to_leave(&mut self) -> bool {
+        matches!(self.drain.read(&mut [0]), Ok(1))
+    }
+}
+
 /// The signals on the control plane's thread.
 pub struct Signals {
     drain: tokio::net::UnixStream,
@@ -72,5 +79,21 @@ impl Signals {
 async fn one(stream: &mut tokio::net::UnixStream) {
     if stream.read_u8().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signal_hook::low_level::raise;
+
+    #[test]
+    fn a_signal_before_the_server_serves_is_not_lost() {
+        let mut pipes = register().expect("registered");
+        assert!(!pipes.told_to_leave());
+        raise(SIGHUP).expect("raised");
+        assert!(!pipes.told_to_leave());
+        raise(SIGTERM).expect("raised");
+        assert!(pipes.told_to_leave());
     }
 }

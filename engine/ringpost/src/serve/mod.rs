@@ -4,6 +4,7 @@
 //! start:  file limit -> io_uring probe -> certificate -> signals -> store (lock, replay) -> listeners, all or none
 //!         -> shards: each opens its log, makes its services, serves -> control socket -> "ready"
 //! reload: SIGHUP -> configuration and certificate read again -> all good: swapped; else the old ones stay
+//!         SIGTERM during replay -> the store is closed, exit 0
 //! drain:  SIGTERM, SIGINT -> listeners shut -> running transactions, at most drain_ms -> logs -> index -> exit 0
 //!         a second one while draining, not its echo: exit at once
 //! ```
@@ -73,10 +74,15 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         true => Some(Arc::new(world::certificate(&config)?)),
         false => None,
     };
-    let signals = signal::register()
+    let mut signals = signal::register()
         .map_err(|error| Failure::unreachable(format!("signals cannot be taken over: {error}")))?;
     let store = client::open(&config)?;
     tell_replay(&store);
+    // A replay may take a while; who gave up on it meanwhile gets no server.
+    if signals.told_to_leave() {
+        store.close();
+        return Ok(());
+    }
     let directory = Arc::new(Directory::new(Domains::new(config.domains.clone())));
     (hooks.prepare)(&*store, &directory.domains())?;
 

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | domains | for the next recipient and login |
 //! | certificate and key | for the next handshake |
-//! | limits | for the next connection; those of the store, for the next write |
-//! | hostname, data_dir, listeners, shards, drain_ms and the limits of the machine | after a restart |
+//! | limits | for the next connection; those of the store, for the next write; drain_ms for the next drain |
+//! | hostname, data_dir, listeners, shards, the limits of [`LIMITS_OF_A_START`] | after a restart |
 
 use super::services::Settings;
 use crate::cli::exit::Failure;
@@ -17,6 +17,20 @@ use ringpost_directory::{Directory, Domains};
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::{Shared, TlsServer};
 use std::sync::Arc;
+
+/// Limits that the machine and the post of each shard take once, at their start.
+pub const LIMITS_OF_A_START: &[&str] = &[
+    "message_memory_octets_max",
+    "message_header_fields_max",
+    "message_parts_max",
+    "message_depth_max",
+    "message_digest_octets_max",
+    "delivery_lag_octets_max",
+    "connection_stall_ms",
+    "tls_handshake_ms",
+    "password_hashes_max",
+    "password_queue_max",
+];
 
 /// What a running server has in force, and can swap.
 pub struct Live {
@@ -33,6 +47,16 @@ impl Live {
     pub fn reload(&mut self) -> Result<Vec<String>, Failure> {
         let mut new = config::open(&self.config.file, &self.overrides)?;
         let notes = self.needs_restart(&new);
+        // What is not swapped stays as it runs, so that the next reload compares with the truth.
+        new.hostname = self.config.hostname.clone();
+        new.data_dir = self.config.data_dir.clone();
+        new.listeners = self.config.listeners.clone();
+        new.shards = self.config.shards;
+        for name in LIMITS_OF_A_START {
+            if let Some(value) = self.config.limits.value(name) {
+                new.limits.set(name, value);
+            }
+        }
         if let Some(tls) = &self.tls {
             // Checked with the operator's remedy first; the second read swaps.
             world::certificate(&new)?;
@@ -44,11 +68,6 @@ impl Live {
         self.settings.store(Settings {
             limits: Arc::new(new.limits.clone()),
         });
-        // What is not swapped stays as it runs, so that the next reload compares with the truth.
-        new.hostname = self.config.hostname.clone();
-        new.data_dir = self.config.data_dir.clone();
-        new.listeners = self.config.listeners.clone();
-        new.shards = self.config.shards;
         self.config = new;
         Ok(notes)
     }
@@ -62,8 +81,26 @@ impl Live {
             ("[runtime] shards", old.shards != new.shards),
         ];
         let changed = changed.iter().filter(|(_, changed)| *changed);
-        changed
-            .map(|(key, _)| format!("{key} changed: it comes into force with the next start"))
+        let keys = changed.map(|(key, _)| (*key).to_owned());
+        let limits = LIMITS_OF_A_START
+            .iter()
+            .filter(|name| old.limits.value(name) != new.limits.value(name))
+            .map(|name| format!("[limits] {name}"));
+        keys.chain(limits)
+            .map(|key| format!("{key} changed: it comes into force with the next start"))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringpost_types::limit::Limits;
+
+    #[test]
+    fn limits_of_a_start_are_in_the_table() {
+        for name in LIMITS_OF_A_START {
+            assert!(Limits::default().value(name).is_some(), "{name}");
+        }
     }
 }
