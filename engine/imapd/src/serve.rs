@@ -53,7 +53,8 @@ async fn run(session: &mut Session) -> End {
     greet(session);
     loop {
         let next = match next(session).await {
-            Ok(Next::Command) => Ok(()),
+            // Pipelined commands share a send, up to a bound.
+            Ok(Next::Command) => session.breathe_if_full().await,
             Ok(Next::Idle { tag }) => idle::run(session, tag).await,
             Err(end) => Err(end),
         };

@@ -26,9 +26,13 @@ pub(super) fn command<'c>(cursor: &mut Cursor<'c>, numbers: Numbers) -> Result<C
     cursor.space()?;
     let mut items = List::new_in(cursor.arena);
     if cursor.peek() == Some(b'(') {
+        let mut seen = 0;
         cursor.parenthesized(|cursor| {
             let name = cursor.word();
-            items.push(item(cursor, name)?);
+            let item = item(cursor, name)?;
+            if is_new(&item, &mut seen) {
+                items.push(item);
+            }
             Ok(())
         })?;
     } else {
@@ -46,6 +50,20 @@ pub(super) fn command<'c>(cursor: &mut Cursor<'c>, numbers: Numbers) -> Result<C
         set,
         items: items.into_bump_slice(),
     }))
+}
+
+/// Whether `item` is to be answered: those of [`FULL`] and their like once, however often they are asked for, as one
+/// answer to one of them may be a thousand times as long as its name.
+fn is_new(item: &FetchItem<'_>, seen: &mut u32) -> bool {
+    const MORE: [FetchItem<'static>; 3] =
+        [FetchItem::BodyStructure, FetchItem::Uid, FetchItem::ModSeq];
+    let Some(place) = FULL.iter().chain(&MORE).position(|known| known == item) else {
+        return true;
+    };
+    let bit = 1 << place;
+    let new = *seen & bit == 0;
+    *seen |= bit;
+    new
 }
 
 /// A macro stands alone, not in parentheses. RFC 3501 §6.4.5.

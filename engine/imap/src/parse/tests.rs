@@ -139,6 +139,10 @@ const RIGHT: &[(&str, &str)] = &[
     ),
     ("a FETCH 1 BODY[TEXT]", "a FETCH 1 (BODY[TEXT])"),
     (
+        "a FETCH 1 (ENVELOPE UID envelope BODY[1] BODY BODY[1] BODY UID)",
+        "a FETCH 1 (ENVELOPE UID BODY[1] BODY BODY[1])",
+    ),
+    (
         "a STORE 2:4 +FLAGS (\\Deleted)",
         "a STORE 2:4 +FLAGS (\\Deleted)",
     ),

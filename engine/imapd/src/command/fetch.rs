@@ -11,7 +11,7 @@
 //! has closed the snapshot ([`mails`]).
 
 use crate::mail::{self, Mail};
-use crate::outcome::{Answer, Done, Refusal};
+use crate::outcome::{Answer, Done, End, Refusal};
 use crate::section::{self, Place, Run};
 use crate::session::{OUTPUT_OCTETS, Session};
 use crate::structure;
@@ -24,6 +24,7 @@ use ringpost_imap::command::{Fetch, FetchItem, Numbers, Section};
 use ringpost_imap::structure::Form;
 use ringpost_imap::write::nstring;
 use ringpost_imap::{Code, data};
+use ringpost_log::LogError;
 use ringpost_message::{Digest, header};
 use ringpost_types::Uid;
 use std::ops::ControlFlow;
@@ -296,7 +297,8 @@ async fn see(session: &mut Session, mails: &mut [Mail]) -> Result<Vec<Uid>, Refu
     Ok(uids)
 }
 
-/// The FETCH response of one message; `flags`: with FLAGS, asked for or not, because they changed.
+/// The FETCH response of one message; `flags`: with FLAGS, asked for or not, because they changed. What is written is
+/// sent item by item: one command may ask for thousands of sections.
 async fn answer(
     session: &mut Session,
     plan: &Plan<'_>,
@@ -311,8 +313,7 @@ async fn answer(
         row: &mail.row,
         keywords,
     };
-    let chosen = chosen(session, plan, mail, &digest).await?;
-    let mut chosen = chosen.iter();
+    let mut header = first_header(session, plan, mail, &digest).await?;
     data::fetch(session.out(), mail.place as u32 + 1);
     if plan.uid {
         data::item_uid(session.out(), mail.uid);
@@ -328,19 +329,82 @@ async fn answer(
         match section::find(&section, &digest) {
             Place::Nowhere => nstring(out, None),
             Place::Run(run) => mail.stream(session, &run, section.partial).await?,
-            Place::Fields { .. } => {
-                let octets = chosen.next().map(Vec::as_slice).unwrap_or_default();
-                let (first, count) = section::cut(octets.len() as u64, section.partial);
-                data::content_header(out, count);
-                out.extend_from_slice(&octets[first as usize..(first + count) as usize]);
+            Place::Fields {
+                header: run,
+                names,
+                take,
+            } => {
+                if header.as_ref().is_none_or(|known| known.run != run) {
+                    let read = Header::read(session, mail, run).await;
+                    // The response has begun: there is no way back.
+                    header = Some(read.map_err(|error| {
+                        mail::unreadable(session, mail, &error);
+                        End::Lost
+                    })?);
+                }
+                let octets = header.as_ref().map_or(&[][..], |header| &header.octets);
+                fields(session.out(), octets, names, take, section.partial);
+                if octets.len() >= OUTPUT_OCTETS {
+                    session.breathe().await?;
+                }
             }
         }
+        session.breathe_if_full().await?;
     }
     if flags && !plan.items.contains(&FetchItem::Flags) {
         facts.write(session.out(), &FetchItem::Flags);
     }
     data::fetch_end(session.out());
     Ok(())
+}
+
+/// A header that fields are chosen from. Only the last one is kept: sections mostly choose from the same.
+struct Header {
+    run: Run,
+    octets: Vec<u8>,
+}
+
+impl Header {
+    async fn read(session: &Session, mail: &Mail, run: Run) -> Result<Self, LogError> {
+        let octets = mail.gather(session, &run, HEADER_OCTETS_MAX).await?;
+        Ok(Header { run, octets })
+    }
+}
+
+/// The first header that will be needed, read before the response begins: a mail that cannot be read is NO then.
+async fn first_header(
+    session: &Session,
+    plan: &Plan<'_>,
+    mail: &Mail,
+    digest: &Digest<'_>,
+) -> Result<Option<Header>, Refusal> {
+    let mut sections = plan.items.iter().filter_map(FetchItem::section);
+    let first = sections.find_map(|section| match section::find(&section, digest) {
+        Place::Fields { header, .. } => Some(header),
+        _ => None,
+    });
+    let Some(run) = first else {
+        return Ok(None);
+    };
+    let header = Header::read(session, mail, run).await;
+    let header = header.map_err(|error| mail::unreadable(session, mail, &error))?;
+    Ok(Some(header))
+}
+
+/// Fields chosen from a header, as a literal. RFC 3501 §6.4.5: the delimiting blank line is always there.
+fn fields(
+    out: &mut Vec<u8>,
+    header: &[u8],
+    names: &[&[u8]],
+    take: header::Take,
+    partial: Option<(u64, u64)>,
+) {
+    let mut fields = Vec::new();
+    header::select(header, names, take, &mut fields);
+    fields.extend_from_slice(b"\r\n");
+    let (first, count) = section::cut(fields.len() as u64, partial);
+    data::content_header(out, count);
+    out.extend_from_slice(&fields[first as usize..(first + count) as usize]);
 }
 
 fn name(out: &mut Vec<u8>, item: &FetchItem<'_>, section: &Section<'_>) {
@@ -350,39 +414,4 @@ fn name(out: &mut Vec<u8>, item: &FetchItem<'_>, section: &Section<'_>) {
         FetchItem::Rfc822Text => data::item(out, "RFC822.TEXT"),
         _ => data::item_section(out, section),
     }
-}
-
-/// Chosen header fields, for each section that asks for some, in order. They are read before the response begins, so
-/// that a failure can still be told. A header that several sections choose from is read once.
-async fn chosen(
-    session: &Session,
-    plan: &Plan<'_>,
-    mail: &Mail,
-    digest: &Digest<'_>,
-) -> Result<Vec<Vec<u8>>, Refusal> {
-    let mut all = Vec::new();
-    let mut last: Option<(Run, Vec<u8>)> = None;
-    for section in plan.items.iter().filter_map(FetchItem::section) {
-        let Place::Fields {
-            header: run,
-            names,
-            take,
-        } = section::find(&section, digest)
-        else {
-            continue;
-        };
-        if last.as_ref().is_none_or(|(known, _)| *known != run) {
-            let octets = mail.gather(session, &run, HEADER_OCTETS_MAX).await;
-            let octets = octets.map_err(|error| mail::unreadable(session, mail, &error))?;
-            last = Some((run, octets));
-        }
-        let mut fields = Vec::new();
-        if let Some((_, octets)) = &last {
-            header::select(octets, names, take, &mut fields);
-        }
-        // RFC 3501 §6.4.5: the delimiting blank line is always there.
-        fields.extend_from_slice(b"\r\n");
-        all.push(fields);
-    }
-    Ok(all)
 }
