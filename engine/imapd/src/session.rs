@@ -20,6 +20,7 @@ use ringpost_runtime::Connection;
 use ringpost_runtime::time::{self, Duration, First};
 use ringpost_types::{AccountId, MailboxId, TraceId};
 use std::rc::Rc;
+use std::time::Instant;
 
 /// Output beyond which a command that writes much flushes before it goes on.
 pub(crate) const OUTPUT_OCTETS: usize = 32 * 1024;
@@ -36,6 +37,7 @@ pub(crate) struct Session {
     pub errors: u64,
     /// Refused logins so far.
     pub failures: u64,
+    began: Instant,
 }
 
 impl Session {
@@ -50,6 +52,7 @@ impl Session {
             view: None,
             errors: 0,
             failures: 0,
+            began: Instant::now(),
         }
     }
 
@@ -151,6 +154,24 @@ impl Session {
         self.connection.flush().await.map_err(|_| End::Lost)
     }
 
+    /// Before a wait: without a login the peer has only what is left of `imap_preauth_ms`, spent in silence or not.
+    fn hurry(&mut self) -> Result<(), End> {
+        if self.login.is_some() {
+            return Ok(());
+        }
+        let limits = &self.context.limits;
+        let whole = Duration::from_millis(limits.imap_preauth_ms);
+        let left = whole.saturating_sub(self.began.elapsed());
+        if left.is_zero() {
+            return Err(End::Bye("Nobody has logged in."));
+        }
+        let silence = Duration::from_millis(limits.imap_preauth_idle_ms);
+        if left < silence {
+            self.connection.silence_max(left);
+        }
+        Ok(())
+    }
+
     /// Waits for the next command, for as long as the peer may be silent, or until the server drains. What was answered
     /// is sent before the wait.
     pub(crate) async fn next_command(&mut self) -> Result<(), End> {
@@ -161,6 +182,7 @@ impl Session {
             return Ok(());
         }
         self.flush().await?;
+        self.hurry()?;
         let input = time::first(self.connection.fill(), self.context.shard.drain());
         match input.await {
             First::A(filled) => came(filled),
@@ -174,6 +196,7 @@ impl Session {
             return Ok(());
         }
         self.flush().await?;
+        self.hurry()?;
         came(self.connection.fill().await)
     }
 

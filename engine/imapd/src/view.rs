@@ -248,7 +248,11 @@ impl View {
         let extended = self.extend(snapshot)?;
         let changed = match self.behind || row.highest_modseq.0 > self.at.0 {
             true => self.changes(snapshot, first_new)?,
-            false => Vec::new(),
+            false => {
+                // A STORE that changed nothing leaves no row that would end it.
+                self.own.clear();
+                Vec::new()
+            }
         };
         if self.uidnext > first_new && row.recent_from.0 <= first_new {
             self.claim(Uid(first_new), Uid(self.uidnext));
@@ -411,5 +415,53 @@ impl Iterator for Bits {
         let bit = self.0.trailing_zeros() as usize;
         self.0 &= self.0.checked_sub(1)?;
         Some(bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringpost_api::store::Sink;
+    use ringpost_api::{Outcome, ReplyTo, Store, Write};
+    use ringpost_lmdb::{Lmdb, Options};
+    use std::sync::{Arc, mpsc};
+
+    struct Answers(mpsc::Sender<Outcome>);
+
+    impl Sink for Answers {
+        fn complete(&self, answers: Vec<(u64, Result<Outcome, Error>)>) {
+            for (_, answer) in answers {
+                let _ = self.0.send(answer.expect("done"));
+            }
+        }
+    }
+
+    /// A STORE of what is so already has no change row; what the session remembers of it must still end.
+    #[test]
+    fn changes_that_were_none_are_forgotten() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let store = Lmdb::open(dir.path(), Options::default()).expect("a store");
+        let (sender, answers) = mpsc::channel();
+        let reply = ReplyTo {
+            sink: Arc::new(Answers(sender)),
+            token: 0,
+        };
+        let (name, secret) = ("alice@example.test".into(), String::new());
+        store.submit(Write::AccountCreate { name, secret }, Some(reply));
+        let Ok(Outcome::Account(account)) = answers.recv() else {
+            panic!("no account");
+        };
+        let snapshot = store.snapshot().expect("a snapshot");
+        let inbox = read::mailbox_id(&*snapshot, account, "INBOX").expect("rows");
+        let inbox = inbox.expect("INBOX is there");
+        let mut view = View::open(&*snapshot, account, inbox, Access::ReadWrite).expect("a view");
+        for _ in 0..3 {
+            view.made(ModSeq(1), vec![Uid(1)]);
+            let synced = view.sync(&*snapshot, Renumber::Later, &mut Vec::new());
+            assert_eq!(synced.expect("rows"), Progress::Done);
+            assert!(view.own.is_empty());
+        }
+        drop(snapshot);
+        store.close();
     }
 }

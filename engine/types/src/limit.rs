@@ -82,6 +82,7 @@ limits! {
     imap_errors_max: "replies" = 20, "BAD answers of one session before BYE.";
     imap_login_failures_max: "attempts" = 5, "Failed logins of one session before BYE.";
     imap_preauth_idle_ms: "milliseconds" = 60_000, "Silence before login.";
+    imap_preauth_ms: "milliseconds" = 180_000, "From greeting to login: octets that drip in end no silence, yet hold a connection.";
     imap_idle_ms: "milliseconds" = 1_860_000, "RFC 9051 5.4: at least 30 minutes.";
     imap_connections_max: "connections" = 50_000, "Open IMAP connections of one shard; above it BYE.";
     imap_keywords_max: "keywords" = 64, "Distinct keywords of one mailbox: they are one 64-bit set in a message row, so more than 64 count as 64.";
@@ -89,7 +90,7 @@ limits! {
     account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account; the six it begins with are never refused.";
     delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
     connection_stall_ms: "milliseconds" = 60_000, "A peer that takes nothing of what is written to it for so long is cut.";
-    tls_handshake_ms: "milliseconds" = 30_000, "Silence of a peer within a TLS handshake.";
+    tls_handshake_ms: "milliseconds" = 30_000, "A TLS handshake from its first octet, and silence of the peer within it.";
     drain_ms: "milliseconds" = 10_000, "After SIGTERM: how long running transactions may take to finish.";
     password_hashes_max: "hashes" = 2, "Argon2id at once: each takes 19 MiB and a core.";
     password_queue_max: "requests" = 1_000, "Logins waiting for a hash; above it a temporary refusal.";

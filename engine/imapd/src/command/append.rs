@@ -24,6 +24,13 @@ pub(crate) async fn run(session: &mut Session, append: Append<'_>) -> Answer {
         Ok(ready) => ready,
         Err(refusal) if append.synchronizing => return Err(refusal),
         Err(_) if append.octets > octets_max => return Err(End::Bye("That is too big.").into()),
+        // A stranger does not get to send megabytes for nothing.
+        Err(_)
+            if session.login.is_none()
+                && append.octets > session.context.limits.imap_literal_octets_max =>
+        {
+            return Err(End::Bye("Log in first.").into());
+        }
         Err(refusal) => {
             receive(session, append.octets, |_| {}).await?;
             end(session).await?;
@@ -124,6 +131,10 @@ async fn end(session: &mut Session) -> Result<(), Refusal> {
         match end_of_append(&octets) {
             AppendEnd::End { .. } => return Ok(()),
             AppendEnd::NeedMore => {}
+            // The octets of a second message are on their way and must not be taken for commands. RFC 7888 §4.
+            AppendEnd::Bad if octets.ends_with(b"+}\r\n") => {
+                return Err(End::Bye("APPEND takes one message.").into());
+            }
             AppendEnd::Bad if octets.ends_with(b"\n") => {
                 return Err(Refusal::Bad("APPEND takes one message."));
             }
