@@ -97,6 +97,10 @@ pub fn apply(
     edits: &mut Edits,
 ) -> Result<Result<Outcome, Error>, Error> {
     let outcome = plan(&*rows, write, terms, edits);
+    // Rows that could not be read say nothing about the write: nobody may take it for done.
+    if let Err(error @ (Error::Io(_) | Error::Full)) = outcome {
+        return Err(error);
+    }
     edits.land(rows)?;
     Ok(outcome)
 }

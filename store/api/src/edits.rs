@@ -6,6 +6,7 @@
 //! Invariant: one buffer holds all octets and is kept from write to write, so a write allocates little.
 
 use crate::{Changed, Error, Snapshot, Table};
+use ringpost_types::AccountId;
 
 /// The tables inside a transaction: what was put is seen by the next look.
 pub trait Rows: Snapshot {
@@ -38,6 +39,8 @@ pub struct Edits {
     pub changed: Vec<Changed>,
     /// Mails that nobody refers to any more.
     pub freed: Vec<Extent>,
+    /// Accounts that a mail which was accepted for them did not reach, and why. An alarm for the operator.
+    pub missed: Vec<(AccountId, Error)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +96,7 @@ impl Edits {
         self.list.clear();
         self.changed.clear();
         self.freed.clear();
+        self.missed.clear();
     }
 
     /// How many rows are touched.

@@ -176,7 +176,8 @@ pub enum Transfer {
 pub enum Outcome {
     /// It is done and there is nothing to say.
     Done,
-    /// One for each target, in order: where the mail is. UID 0: the account is gone, and its copy was dropped. A record
+    /// One for each target, in order: where the mail is. UID 0: the account is gone, or its rows are
+    /// damaged, and there is no copy. A record
     /// that was applied before is [`Outcome::Done`].
     Delivered(Vec<Placed>),
     /// Messages whose flags are as asked for now (changed or already so), ascending, and those left out by `unchanged_since`.

@@ -38,6 +38,8 @@ pub struct Options {
     pub clock: fn() -> u64,
     /// What writes are bound by.
     pub limits: Limits,
+    /// Told, a line at a time, what an operator should know. Called on the writer's thread: it must be quick.
+    pub alarm: fn(&str),
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
             map_octets: 64 * 1024 * 1024 * 1024,
             clock: writer::now,
             limits: Limits::default(),
+            alarm: |_| (),
         }
     }
 }
@@ -141,11 +144,16 @@ impl Lmdb {
         })?;
         let env = Env::open(&index, options.map_octets)
             .map_err(|error| at_index(&index)(env::failed(error)))?;
+        // The names of what was made just now.
+        for folder in [&*index, data] {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(at(folder))?;
+        }
         check_version(&env, &index)?;
         let (ends, replay) = replay(&env, data, &index, &options)?;
 
         let env = Arc::new(env);
-        let shared = Arc::new(Shared::new(options.limits));
+        let shared = Arc::new(Shared::new(options.limits, options.alarm));
         let (queue, received) = channel::unbounded();
         let writer = Writer::new(
             Arc::clone(&env),
@@ -336,8 +344,10 @@ fn replay_some(
             Some(Found::Record(deliver)) => {
                 told.records += 1;
                 // A delivery that is refused was refused before the crash too, or would have been.
-                let _ = apply::apply(&mut rows, &Write::Deliver(deliver), terms, &mut edits)
-                    .map_err(&failed)?;
+                let write = Write::Deliver(deliver);
+                let outcome =
+                    apply::apply(&mut rows, &write, terms, &mut edits).map_err(&failed)?;
+                writer::tell_missed(&write, &outcome, &edits, options.alarm);
             }
             Some(Found::Damage(damage)) => told.damages.push((log, damage)),
             None => {

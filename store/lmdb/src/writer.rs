@@ -16,6 +16,7 @@
 use crate::env::Env;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use ringpost_api::apply::{self, Edits, Terms};
+use ringpost_api::write::Target;
 use ringpost_api::{Answer, Changed, Error, Feed, Outcome, ReplyTo, Sink, Write};
 use ringpost_types::limit::Limits;
 use std::ptr::addr_eq;
@@ -66,22 +67,25 @@ impl Drop for EndOnPanic {
 
 /// What writer and submitters share.
 pub(crate) struct Shared {
-    /// Octets of mail submitted and not yet committed.
+    /// Octets submitted and not yet committed, as [`lag_octets`] counts them.
     pub lag_octets: AtomicU64,
     /// Octets of mail that nobody refers to any more, since the start.
     pub freed_octets: AtomicU64,
     pub feeds: Mutex<Vec<Weak<dyn Feed>>>,
     /// In force from the next commit on.
     pub limits: Mutex<Arc<Limits>>,
+    /// Hears what an operator should know.
+    pub alarm: fn(&str),
 }
 
 impl Shared {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, alarm: fn(&str)) -> Self {
         Shared {
             lag_octets: AtomicU64::default(),
             freed_octets: AtomicU64::default(),
             feeds: Mutex::default(),
             limits: Mutex::new(Arc::new(limits)),
+            alarm,
         }
     }
 }
@@ -203,7 +207,9 @@ impl Writer {
         self.committed = Instant::now();
         match applied {
             Ok(applied) => {
-                self.retry = None;
+                if self.retry.take().is_some() {
+                    (self.shared.alarm)("index: commits again");
+                }
                 self.shared
                     .freed_octets
                     .fetch_add(applied.freed_octets, Ordering::Relaxed);
@@ -214,6 +220,11 @@ impl Writer {
                 self.feed(&applied.changed);
             }
             Err(error) => {
+                if self.retry.is_none() {
+                    (self.shared.alarm)(&format!(
+                        "index: a commit failed: {error}; accepted mail is in the logs, and the commit is tried again"
+                    ));
+                }
                 self.retry = Some(self.committed + RETRY);
                 self.give_up(batch, &error);
             }
@@ -245,6 +256,7 @@ impl Writer {
         let mut rows = self.env.write()?;
         for request in batch {
             let outcome = apply::apply(&mut rows, &request.write, terms, &mut self.edits)?;
+            tell_missed(&request.write, &outcome, &self.edits, self.shared.alarm);
             applied.outcomes.push(outcome);
             applied.changed.extend_from_slice(&self.edits.changed);
             applied.freed_octets += self
@@ -296,7 +308,9 @@ pub(crate) fn now() -> u64 {
 fn octets(write: &Write) -> usize {
     match write {
         Write::Deliver(deliver) => {
-            let prefixes = deliver.targets.iter().map(|target| target.prefix.len());
+            // A target takes a message row and a change row besides.
+            let prefixes = deliver.targets.iter();
+            let prefixes = prefixes.map(|target| target.prefix.len() + 100);
             deliver.digest.len() + prefixes.sum::<usize>()
         }
         Write::Store(store) => store.uids.len() * 128,
@@ -304,10 +318,44 @@ fn octets(write: &Write) -> usize {
     }
 }
 
-/// What a write counts for back-pressure.
+/// Tells which accounts an accepted mail did not reach, and why: nobody else hears of it.
+pub(crate) fn tell_missed(
+    write: &Write,
+    outcome: &Result<Outcome, Error>,
+    edits: &Edits,
+    alarm: fn(&str),
+) {
+    let Write::Deliver(deliver) = write else {
+        return;
+    };
+    let place = format_args!(
+        "at octet {} of segment {} of log {}",
+        deliver.offset,
+        deliver.segment,
+        deliver.blob.log()
+    );
+    for (account, error) in &edits.missed {
+        alarm(&format!(
+            "an accepted mail did not reach account {account}: {error}; it is kept {place}"
+        ));
+    }
+    match outcome {
+        // An APPEND whose mailbox is gone is answered, and that is all.
+        Ok(_) | Err(Error::NoMailbox | Error::NoAccount) => {}
+        Err(error) => alarm(&format!(
+            "a mail was not put into the index: {error}; it is kept {place}"
+        )),
+    }
+}
+
+/// What a write counts for back-pressure: the mail, which is to be worked on, and what the queue holds of it. A short
+/// mail to a thousand recipients is long here.
 pub(crate) fn lag_octets(write: &Write) -> u64 {
     match write {
-        Write::Deliver(deliver) => deliver.octets,
+        Write::Deliver(deliver) => {
+            let targets = deliver.targets.len() * size_of::<Target>();
+            deliver.octets + (octets(write) + targets) as u64
+        }
         _ => 0,
     }
 }

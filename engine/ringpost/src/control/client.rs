@@ -5,6 +5,7 @@
 use super::request::{self, Answer, Plan, Request};
 use super::socket;
 use crate::cli::exit::Failure;
+use crate::cli::tell;
 use crate::config::Config;
 use ringpost_api::{Error, Outcome, ReplyTo, Sink, Store, Write};
 use ringpost_directory::Domains;
@@ -70,6 +71,7 @@ pub fn open(config: &Config) -> Result<Arc<Lmdb>, Failure> {
     })?;
     let options = ringpost_lmdb::Options {
         limits: config.limits.clone(),
+        alarm: tell,
         ..Default::default()
     };
     Lmdb::open(data_dir, options).map_err(Failure::unreachable)

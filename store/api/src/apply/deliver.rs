@@ -4,7 +4,8 @@
 //! Out: a message row for each target, one blob row for all; the applied position, whatever became of the record.
 //!
 //! Invariant: what was accepted is not lost. A target whose mailbox is gone goes to INBOX unless it said otherwise;
-//! keywords beyond the limit are left off; only an account that is gone drops its copy.
+//! keywords beyond the limit are left off; only an account that is gone drops its copy. Rows of one account that are
+//! damaged keep the mail from that one alone, which is told in [`Edits::missed`].
 
 use super::Terms;
 use super::draft::Draft;
@@ -33,7 +34,7 @@ pub(super) fn deliver(
     let nowhere = match &outcome {
         Ok(Outcome::Delivered(placed)) => placed.iter().all(|placed| placed.uid == Uid(0)),
         outcome => matches!(outcome, Err(Error::NoMailbox | Error::NoAccount)),
-    };
+    } && edits.missed.is_empty();
     if outcome.is_err() {
         edits.clear();
     }
@@ -67,9 +68,16 @@ fn place(draft: &mut Draft<'_>, deliver: &Deliver) -> Result<Vec<Placed>, Error>
     let mut placed = Vec::with_capacity(deliver.targets.len());
     let mut references = 0;
     for target in &deliver.targets {
-        let one = match draft.account(target.account) {
-            Ok(_) => place_one(draft, deliver, target)?,
+        let one = match place_one(draft, deliver, target) {
+            Ok(one) => one,
             Err(Error::NoAccount) => dropped(target),
+            // The others get it all the same. What the engine failed at is for all of the mail.
+            Err(error @ (Error::Damaged(_) | Error::Limit(_) | Error::Cannot(_)))
+                if target.missing == Missing::Inbox =>
+            {
+                draft.edits.missed.push((target.account, error));
+                dropped(target)
+            }
             Err(error) => return Err(error),
         };
         references += u32::from(one.uid != Uid(0));
@@ -91,7 +99,7 @@ fn place(draft: &mut Draft<'_>, deliver: &Deliver) -> Result<Vec<Placed>, Error>
     Ok(placed)
 }
 
-/// What is told of a target whose account is gone.
+/// What is told of a target that nothing was put for.
 fn dropped(target: &Target) -> Placed {
     Placed {
         account: target.account,
@@ -103,6 +111,7 @@ fn dropped(target: &Target) -> Placed {
 
 fn place_one(draft: &mut Draft<'_>, deliver: &Deliver, target: &Target) -> Result<Placed, Error> {
     let account = target.account;
+    draft.account(account)?;
     let id = match draft.mailbox(account, target.mailbox) {
         Ok(_) => target.mailbox,
         Err(Error::NoMailbox) => MailboxId::INBOX,

@@ -1,7 +1,8 @@
 //! The rows a write is working on: owned copies of account, mailbox and blob rows, turned into edits at the end.
 //!
 //! In:  ids, and what is done to their rows.
-//! Out: one put for each row that changed, however often; [`Changed`] for each mailbox.
+//! Out: one put for each row that changed, however often, and none for one that did not: a commit without edits costs
+//! no disk flush; [`Changed`] for each mailbox.
 
 use crate::apply::{KEYWORDS_MAX, Terms};
 use crate::edits::{Edits, Extent};
@@ -280,7 +281,7 @@ impl<'d> Draft<'d> {
         for (&id, account) in &self.accounts {
             if account.removed {
                 edits.delete(Table::Account, &key::account(id));
-            } else {
+            } else if read::account(self.rows, id)?.as_ref() != Some(&account.row()) {
                 edits.put_with(Table::Account, &key::account(id), |out| {
                     account.row().encode(out)
                 });
@@ -289,7 +290,7 @@ impl<'d> Draft<'d> {
         for (&(account, id), mailbox) in &self.mailboxes {
             if mailbox.removed {
                 edits.delete(Table::Mailbox, &key::mailbox(account, id));
-            } else {
+            } else if read::mailbox(self.rows, account, id)?.as_ref() != Some(&mailbox.row()) {
                 let row = mailbox.row();
                 edits.put_with(Table::Mailbox, &key::mailbox(account, id), |out| {
                     row.encode(out)
