@@ -19,6 +19,7 @@ use crate::imap::{command, idle};
 use crate::ledger::{Ledger, Outcome};
 use crate::message::{Corpus, Form, Random, Sizes};
 use crate::process;
+use crate::process::tree::Processes;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::smtp::plan::{Counts, Dialect, Pace, Plan};
@@ -56,6 +57,14 @@ struct Common {
     /// Process id of the server: its CPU time, memory and disk writes are reported
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
+    /// The same for a server of many processes: these and all their descendants, ended ones too
+    #[arg(
+        long,
+        value_name = "PID,...",
+        value_delimiter = ',',
+        conflicts_with = "server_pid"
+    )]
+    server_tree: Vec<u32>,
     /// Threads of the generator
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -301,6 +310,13 @@ impl Common {
         }
     }
 
+    /// Whose usage is reported, if anyone's.
+    fn server(&self) -> Option<Processes> {
+        let trees = (!self.server_tree.is_empty()).then(|| self.server_tree.clone());
+        let one = self.server_pid.map(Processes::One);
+        one.or(trees.map(Processes::Trees))
+    }
+
     fn until(&self) -> Instant {
         Instant::now() + Duration::from_secs(self.seconds)
     }
@@ -311,12 +327,9 @@ impl Common {
             let why = "is not on this machine; --anywhere if that is really meant";
             return Err(Stop::Usage(format!("{target} {why}")));
         }
-        if self
-            .server_pid
-            .is_some_and(|pid| process::Usage::read(pid).is_none())
-        {
+        if self.server().is_some_and(|server| server.read().is_none()) {
             return Err(Stop::Usage(
-                "--server-pid names no process that may be read".into(),
+                "--server-pid or --server-tree names no process that may be read".into(),
             ));
         }
         const OTHER_FILES: u64 = 64;
@@ -414,7 +427,7 @@ fn smtp(options: Smtp) -> Result<bool, Stop> {
     } = run::run(
         Arc::new(plan),
         &common.threads(),
-        common.server_pid,
+        common.server().as_ref(),
         &common.progress(),
     )?;
     if unreachable {
@@ -492,7 +505,7 @@ fn hold_idle(options: Idle) -> Result<bool, Stop> {
     let (mut report, any) = idle::run(
         Arc::new(plan),
         &common.threads(),
-        common.server_pid,
+        common.server().as_ref(),
         &common.progress(),
     )?;
     match any {
@@ -526,7 +539,7 @@ fn imap(options: Imap) -> Result<bool, Stop> {
     let (mut report, mails) = command::run(
         Arc::new(plan),
         &common.threads(),
-        common.server_pid,
+        common.server().as_ref(),
         &common.progress(),
     )?;
     match mails {
@@ -570,7 +583,7 @@ fn fill(options: &Imap, messages: u64, target: &Target, user: &str) -> Result<()
     let ran = run::run(
         Arc::new(plan),
         &common.threads(),
-        common.server_pid,
+        common.server().as_ref(),
         &common.progress(),
     )?;
     match ran.report.is_well() {
@@ -632,7 +645,7 @@ mod tests {
         for line in [
             "x smtp --target 127.0.0.1:25 --to a@x",
             "x smtp --target unix:/l --lmtp --to u%d@x --accounts 9 --to b@x --size 1k-64k --bdat --pipelining",
-            "x smtp --target 127.0.0.1:25 --to a@x --folder /f --tls starttls --auth a --password-stdin --pin 1,2",
+            "x smtp --target 127.0.0.1:25 --to a@x --folder /f --tls starttls --auth a --password-stdin --pin 1,2 --server-tree 3,4",
             "x idle --target 127.0.0.1:143 --user a@x --password-file f --connections 5000 --hold 0 --push",
             "x imap --target 127.0.0.1:143 --user a@x --password-file f --fill 9 --fill-target 127.0.0.1:25",
             "x verify --ledger f --service imaps:127.0.0.1:993 --password-stdin",
@@ -644,6 +657,7 @@ mod tests {
             "x smtp --target 127.0.0.1:25",
             "x smtp --target 127.0.0.1:25 --to a@x --size 1k --folder f",
             "x smtp --target 127.0.0.1:25 --to a@x --sessions 0",
+            "x smtp --target 127.0.0.1:25 --to a@x --server-pid 1 --server-tree 2",
             "x imap --target 127.0.0.1:143 --user a@x --fill 9",
             "x idle --target mx:143 --user a@x",
         ] {

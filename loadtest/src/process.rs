@@ -1,11 +1,13 @@
-//! What a process has used so far, as `/proc` tells it: CPU, memory, writes, and the disks' flushes.
+//! What a process has used so far, as `/proc` tells it: CPU, memory, writes.
 //!
 //! In:  a process id.
-//! Out: [`Usage`]; two of them make a [`Spent`].
+//! Out: [`Usage`]; two of them make a [`Spent`]. Of several processes together: [`tree`].
 //!
 //! CPU is counted twice. `schedstat` of each thread is exact to the nanosecond, but a thread that has ended takes
 //! its count along; utime + stime of the process keep the ended ones, in ticks of 10 ms. The threads' sum is
 //! used unless the ticks say that it lacks some. Both include the kernel's workers of the process' rings.
+
+pub mod tree;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,9 +21,20 @@ use serde::Serialize;
 pub struct Usage {
     at: Instant,
     threads: BTreeMap<u32, Thread>,
-    ticks: u64,
+    stat: Stat,
     io: Option<Io>,
-    flushes: Option<u64>,
+}
+
+/// What is read of `/proc/PID/stat`, times in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    /// The process itself, ended threads too.
+    own: u64,
+    /// Its children that have ended and were waited for, and theirs.
+    reaped: u64,
+    /// When it began; with the process id this names one process, whatever came before under that id.
+    start: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -52,7 +65,7 @@ pub struct Spent {
     pub disk_octets: Option<u64>,
     /// `write` calls and their kin; writes through a ring are not among them.
     pub write_calls: Option<u64>,
-    /// Flush requests that this machine's disks completed, whoever asked for them.
+    /// Flush requests that this machine's disks completed, whoever asked for them; told of a server only.
     pub flushes: Option<u64>,
 }
 
@@ -93,13 +106,10 @@ impl Usage {
         Some(Usage {
             at: Instant::now(),
             threads,
-            ticks: ticks(&stat)?,
+            stat: Stat::parse(&stat)?,
             io: fs::read_to_string(format!("/proc/{pid}/io"))
                 .ok()
                 .and_then(|text| io(&text)),
-            flushes: fs::read_to_string("/proc/diskstats")
-                .ok()
-                .map(|text| flushes(&text)),
         })
     }
 
@@ -127,30 +137,38 @@ impl Usage {
             .filter(|spent| spent.cpu_us > 0)
             .collect();
         threads.sort_by_key(|spent| std::cmp::Reverse(spent.cpu_us));
-        let io = |pick: fn(&Io) -> u64| Some(pick(self.io.as_ref()?) - pick(before.io.as_ref()?));
+        let io = |pick: fn(&Io) -> u64| {
+            Some(pick(self.io.as_ref()?).saturating_sub(pick(before.io.as_ref()?)))
+        };
         Spent {
             elapsed_s: elapsed.as_secs_f64(),
-            cpu_us: cpu_us(sum_ns, self.ticks.saturating_sub(before.ticks)),
+            cpu_us: cpu_us(sum_ns, self.stat.own.saturating_sub(before.stat.own)),
             threads,
             disk_octets: io(|io| io.write_octets),
             write_calls: io(|io| io.write_calls),
-            flushes: self.flushes.zip(before.flushes).map(|(now, was)| now - was),
+            flushes: None,
         }
     }
 
-    /// Reads until the process has come to rest (less than 1 ms of CPU in 50 ms), at most for `longest`:
-    /// what it still does for work already answered belongs to that work.
-    pub fn read_at_rest(pid: u32, longest: Duration) -> Option<Usage> {
-        let until = Instant::now() + longest;
-        let mut usage = Usage::read(pid)?;
-        loop {
-            std::thread::sleep(Duration::from_millis(50));
-            let next = Usage::read(pid)?;
-            if next.since(&usage).cpu_us < 1000 || Instant::now() > until {
-                return Some(next);
-            }
-            usage = next;
+    /// Of the same process when it had used nothing yet; `at` is later than that only on paper.
+    fn at_birth(&self, at: Instant) -> Usage {
+        let nothing = Io::default();
+        Usage {
+            at,
+            threads: BTreeMap::new(),
+            stat: Stat {
+                own: 0,
+                reaped: 0,
+                ..self.stat
+            },
+            io: self.io.map(|_| nothing),
         }
+    }
+
+    /// CPU since the process began.
+    fn cpu_us(&self) -> u64 {
+        let threads_ns = self.threads.values().map(|thread| thread.cpu_ns).sum();
+        cpu_us(threads_ns, self.stat.own)
     }
 }
 
@@ -164,13 +182,20 @@ fn cpu_us(threads_ns: u64, ticks: u64) -> u64 {
     }
 }
 
-/// utime + stime: fields 14 and 15 of `/proc/PID/stat`; the name before them may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let after_name = &stat[stat.rfind(')')? + 1..];
-    let mut fields = after_name.split_ascii_whitespace().skip(11);
-    let utime: u64 = fields.next()?.parse().ok()?;
-    let stime: u64 = fields.next()?.parse().ok()?;
-    Some(utime + stime)
+impl Stat {
+    /// Field 4 is the parent, 14 and 15 utime and stime, 16 and 17 the same of waited-for children, 22 the start. The
+    /// name before them may hold anything.
+    fn parse(stat: &str) -> Option<Stat> {
+        let after_name = &stat[stat.rfind(')')? + 1..];
+        let fields: Vec<&str> = after_name.split_ascii_whitespace().take(20).collect();
+        let field = |number: usize| -> Option<u64> { fields.get(number - 3)?.parse().ok() };
+        Some(Stat {
+            parent: u32::try_from(field(4)?).ok()?,
+            own: field(14)? + field(15)?,
+            reaped: field(16)? + field(17)?,
+            start: field(22)?,
+        })
+    }
 }
 
 fn io(text: &str) -> Option<Io> {
@@ -182,18 +207,6 @@ fn io(text: &str) -> Option<Io> {
         write_octets: value("write_bytes")?,
         write_calls: value("syscw")?,
     })
-}
-
-/// Field 16 of each whole device's statistics (after the three that name it), summed.
-fn flushes(diskstats: &str) -> u64 {
-    let flushes = |line: &str| -> Option<u64> {
-        let mut fields = line.split_ascii_whitespace();
-        let name = fields.nth(2)?;
-        let whole = !name.starts_with("loop")
-            && fs::exists(format!("/sys/block/{name}")).unwrap_or_default();
-        whole.then(|| fields.nth(15)?.parse().ok()).flatten()
-    };
-    diskstats.lines().filter_map(flushes).sum()
 }
 
 fn first_number(text: &str) -> Option<u64> {
@@ -222,9 +235,15 @@ mod tests {
 
     #[test]
     fn fields_of_stat() {
-        let stat = "77 (a) b (c)) S 1 77 77 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 3 0 5 6";
-        assert_eq!(ticks(stat), Some(300));
-        assert_eq!(ticks("77 (a) S 1"), None);
+        let stat = "77 (a) b (c)) S 1 77 77 0 -1 4194560 100 0 0 0 250 50 7 2 20 0 3 0 5 6";
+        let expected = Stat {
+            parent: 1,
+            own: 300,
+            reaped: 9,
+            start: 5,
+        };
+        assert_eq!(Stat::parse(stat), Some(expected));
+        assert_eq!(Stat::parse("77 (a) S 1"), None);
     }
 
     #[test]
@@ -239,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn io_and_disks() {
+    fn io_of_a_process() {
         let text = "rchar: 6\nwchar: 16\nsyscr: 12\nsyscw: 1\nread_bytes: 0\nwrite_bytes: 4096\n";
         assert_eq!(
             io(text),
@@ -247,10 +266,6 @@ mod tests {
                 write_octets: 4096,
                 write_calls: 1
             })
-        );
-        assert_eq!(
-            flushes("7 0 loop0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9 0\n1 1 nodisk 1\n"),
-            0
         );
     }
 

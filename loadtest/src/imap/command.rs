@@ -16,7 +16,7 @@ use ringpost_runtime::{Shard, TlsClient, spawn};
 use crate::drive::{Driven, Threads, drive, usage};
 use crate::gate::Gate;
 use crate::imap::client::{Client, Login};
-use crate::process::{Usage, pss_kib};
+use crate::process::tree::Processes;
 use crate::progress::Progress;
 use crate::report::{self, Latency, Limit, Report, Server};
 use crate::target::Service;
@@ -59,10 +59,10 @@ struct Tally {
 pub fn run(
     plan: Arc<Plan>,
     threads: &Threads,
-    server_pid: Option<u32>,
+    server: Option<&Processes>,
     progress: &Progress,
 ) -> io::Result<(Report, Option<u64>)> {
-    let pss_before = server_pid.and_then(pss_kib);
+    let pss_before = server.and_then(Processes::pss_kib);
     let bar = progress.bar(plan.repeat, "commands");
     let (shared, count) = (plan.clone(), threads.count as u64);
     let work = move |shard: Rc<Shard>| sessions(shared.clone(), u64::from(shard.id), count);
@@ -70,7 +70,7 @@ pub fn run(
     let (mut server_before, mut own_before, mut start) = (None, None, None);
     let Driven { results, own } = drive(threads, work, || {
         if start.is_none() && watched.state.ready.load(Relaxed) >= watched.sessions {
-            server_before = server_pid.and_then(|pid| Usage::read_at_rest(pid, REST));
+            server_before = server.and_then(|server| server.read_at_rest(REST));
             own_before = usage().ok();
             start = Some(Instant::now());
             watched.state.go.store(true, Relaxed);
@@ -79,7 +79,7 @@ pub fn run(
     })?;
     bar.finish_and_clear();
     let generator = own.since(own_before.as_ref().unwrap_or(&own));
-    let at_rest = server_pid.and_then(|pid| Usage::read_at_rest(pid, REST));
+    let at_rest = server.and_then(|server| server.read_at_rest(REST));
     let spent = at_rest
         .zip(server_before)
         .map(|(at_rest, before)| at_rest.since(&before));
@@ -111,8 +111,13 @@ pub fn run(
         latency: Latency::of(&latency),
         limit: Limit::of(&generator, spent.as_ref()),
         generator,
-        server: spent
-            .map(|spent| Server::new(spent, done, [pss_before, server_pid.and_then(pss_kib)])),
+        server: spent.map(|spent| {
+            Server::new(
+                spent,
+                done,
+                [pss_before, server.and_then(Processes::pss_kib)],
+            )
+        }),
         audit: None,
         push: None,
         complaints: all.complaints,

@@ -23,7 +23,7 @@ use ringpost_runtime::{Shard, TlsClient, spawn, time};
 use crate::drive::{Driven, Threads, drive, usage};
 use crate::gate::Gate;
 use crate::imap::client::{Client, Login};
-use crate::process::{Usage, pss_kib};
+use crate::process::tree::{Processes, Reading};
 use crate::progress::Progress;
 use crate::report::{self, Latency, Limit, Push, Report, Server};
 use crate::target::Service;
@@ -100,15 +100,15 @@ impl Tally {
 pub fn run(
     plan: Arc<Plan>,
     threads: &Threads,
-    server_pid: Option<u32>,
+    server: Option<&Processes>,
     progress: &Progress,
 ) -> io::Result<(Report, bool)> {
     let own_before = usage()?;
-    let server_before = server_pid.and_then(Usage::read);
-    let pss_before = server_pid.and_then(pss_kib);
+    let server_before = server.and_then(Processes::read);
+    let pss_before = server.and_then(Processes::pss_kib);
     let bar = progress.bar(plan.connections, "connections");
     let start = Instant::now();
-    let mut watch = Watch::new(plan.clone(), server_pid);
+    let mut watch = Watch::new(plan.clone(), server.cloned());
     let (shared, count) = (plan.clone(), threads.count as u64);
     let work = move |shard: Rc<Shard>| thread(shared.clone(), u64::from(shard.id), count);
     let Driven {
@@ -181,19 +181,19 @@ pub fn run(
 /// The main thread's part: moves the phases on and reads the server when all are idle.
 struct Watch {
     plan: Arc<Plan>,
-    server_pid: Option<u32>,
+    server: Option<Processes>,
     opened: Option<Instant>,
     phase_ends: Option<Instant>,
     idle: u64,
-    usage: Option<Usage>,
+    usage: Option<Reading>,
     pss_kib: Option<u64>,
 }
 
 impl Watch {
-    fn new(plan: Arc<Plan>, server_pid: Option<u32>) -> Self {
+    fn new(plan: Arc<Plan>, server: Option<Processes>) -> Self {
         Watch {
             plan,
-            server_pid,
+            server,
             opened: None,
             phase_ends: None,
             idle: 0,
@@ -211,9 +211,10 @@ impl Watch {
                 self.opened = Some(now);
                 self.idle = idle;
                 self.usage = self
-                    .server_pid
-                    .and_then(|pid| Usage::read_at_rest(pid, REST));
-                self.pss_kib = self.server_pid.and_then(pss_kib);
+                    .server
+                    .as_ref()
+                    .and_then(|server| server.read_at_rest(REST));
+                self.pss_kib = self.server.as_ref().and_then(Processes::pss_kib);
                 self.enter(HOLDING, self.plan.hold);
             }
             HOLDING if over && self.plan.with_push => self.enter(PUSHING, PUSH),

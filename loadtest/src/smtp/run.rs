@@ -12,14 +12,14 @@ use ringpost_runtime::{Shard, spawn};
 use crate::drive::{Driven, Threads, drive, usage};
 use crate::gate::Gate;
 use crate::ledger::Ledger;
-use crate::process::{Usage, pss_kib};
+use crate::process::tree::Processes;
 use crate::progress::Progress;
 use crate::report::{self, Latency, Limit, Report, Server};
 use crate::smtp::client::{Client, Tally, Then};
 use crate::smtp::plan::Plan;
 
-/// How long the server may go on working after its last reply before it is measured.
-const REST: Duration = Duration::from_secs(10);
+/// How long the server may go on working after its last reply before it is measured: a queue takes its time.
+const REST: Duration = Duration::from_secs(60);
 /// Sessions that connect at the same moment; the rest follow as these are greeted.
 const SESSIONS_AT_ONCE: u64 = 64;
 
@@ -35,12 +35,12 @@ pub struct Ran {
 pub fn run(
     plan: Arc<Plan>,
     threads: &Threads,
-    server_pid: Option<u32>,
+    server: Option<&Processes>,
     progress: &Progress,
 ) -> io::Result<Ran> {
     let own_before = usage()?;
-    let server_before = server_pid.and_then(Usage::read);
-    let pss_before = server_pid.and_then(pss_kib);
+    let server_before = server.and_then(Processes::read);
+    let pss_before = server.and_then(Processes::pss_kib);
     let bar = progress.bar(plan.messages, "messages");
     let start = Instant::now();
     let (shared, count) = (plan.clone(), threads.count as u64);
@@ -59,11 +59,11 @@ pub fn run(
         .unwrap_or_default();
     bar.finish_and_clear();
     let generator = own.since(&own_before);
-    let at_once = server_pid
-        .and_then(Usage::read)
+    let at_once = server
+        .and_then(Processes::read)
         .zip(server_before.as_ref())
         .map(|(u, b)| u.since(b));
-    let at_rest = server_pid.and_then(|pid| Usage::read_at_rest(pid, REST));
+    let at_rest = server.and_then(|server| server.read_at_rest(REST));
 
     let mut ledger = Ledger {
         run: plan.run,
@@ -94,8 +94,13 @@ pub fn run(
         latency: Latency::of(&latency),
         limit: Limit::of(&generator, at_once.as_ref()),
         generator,
-        server: spent
-            .map(|spent| Server::new(spent, done, [pss_before, server_pid.and_then(pss_kib)])),
+        server: spent.map(|spent| {
+            Server::new(
+                spent,
+                done,
+                [pss_before, server.and_then(Processes::pss_kib)],
+            )
+        }),
         audit: None,
         push: None,
         complaints,
