@@ -25,7 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How large input may grow, until a session says otherwise.
 const INPUT_OCTETS: usize = 64 * 1024;
@@ -427,9 +427,10 @@ impl Connection {
 
     async fn handshake(&mut self, session: Session) -> io::Result<()> {
         let silence_max = self.silence_max;
-        self.silence_max(Duration::from_millis(self.shard.limits.tls_handshake_ms));
+        let handshake_max = Duration::from_millis(self.shard.limits.tls_handshake_ms);
+        self.silence_max(handshake_max);
         self.tls = Some(Box::new(session));
-        let result = self.shake_hands().await;
+        let result = self.shake_hands(Instant::now() + handshake_max).await;
         self.silence_max(silence_max);
         if result.is_err() {
             // The alert tells the peer why. RFC 8446 §6.2.
@@ -438,13 +439,17 @@ impl Connection {
         result
     }
 
-    async fn shake_hands(&mut self) -> io::Result<()> {
+    /// The silence is bounded by the sweep; here the whole, for a peer that sends octet by octet is never silent.
+    async fn shake_hands(&mut self, until: Instant) -> io::Result<()> {
         loop {
             self.send_sealed().await?;
             if !self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
                 return Ok(());
             }
             let wire = poll_fn(|context| self.poll_octets(context)).await?;
+            if Instant::now() > until {
+                return Err(io::Error::from(io::ErrorKind::TimedOut));
+            }
             self.open(wire)?;
         }
     }

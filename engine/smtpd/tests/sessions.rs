@@ -378,6 +378,27 @@ fn draining_does_not_wait_for_a_handshake() {
     assert_eq!(server.stop(), Ended::Finished);
 }
 
+/// Whoever sends a handshake octet by octet is never silent, and is not waited for all the same.
+#[test]
+fn a_handshake_is_bounded_as_a_whole() {
+    let server = Server::start(Limits {
+        tls_handshake_ms: 100,
+        ..Limits::default()
+    });
+    let mut slow = std::net::TcpStream::connect(server.submissions).expect("connected");
+    // The reading paces the writing.
+    let pace = std::time::Duration::from_millis(5);
+    slow.set_read_timeout(Some(pace)).expect("a timeout");
+    slow.write_all(b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03")
+        .expect("sent");
+    let cut = (0..16_000).any(|_| {
+        let ended = |error: &std::io::Error| error.kind() != std::io::ErrorKind::WouldBlock;
+        let deaf = slow.write_all(b"a").is_err();
+        deaf || slow.read(&mut [0]).as_ref().map_or_else(ended, |_| true)
+    });
+    assert!(cut, "the server waited for all of it");
+}
+
 /// RFC 2920 §3.2: what came in one segment is answered in one, up to the command that must wait.
 #[test]
 fn a_group_is_answered_in_one_write() {
