@@ -124,7 +124,7 @@ fn idle_is_pushed_a_delivery() {
 #[test]
 fn delivered_mail_has_its_prefix() {
     let server = Server::start();
-    server.deliver(MAIL);
+    server.deliver_to_index(MAIL);
     let mut client = server.login();
     client.ok("EXAMINE INBOX");
     let told = client.ok("FETCH 1 (RFC822.SIZE BODY[] BODY[HEADER.FIELDS (Delivered-To Subject)])");
@@ -228,7 +228,7 @@ fn silence_and_crowds_are_answered_with_bye() {
 #[test]
 fn recent_is_told_to_one_session() {
     let server = Server::start();
-    server.deliver(MAIL);
+    server.deliver_to_index(MAIL);
     let (mut one, mut other) = (server.login(), server.login());
     assert!(one.ok("SELECT INBOX").contains(&"* 1 RECENT".to_owned()));
     assert!(other.ok("SELECT INBOX").contains(&"* 0 RECENT".to_owned()));

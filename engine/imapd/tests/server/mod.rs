@@ -120,6 +120,14 @@ impl Server {
             .expect("delivered");
     }
 
+    /// The same, and the index shows it.
+    pub fn deliver_to_index(&self, mail: &'static [u8]) {
+        self.deliver(mail);
+        while self.store.lag_octets() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
     pub fn connect(&self) -> Client {
         Client::connect(self.address)
     }
