@@ -18,6 +18,9 @@ const ROOM_OCTETS_MAX: u64 = 256 * 1024;
 /// Room made where nothing is announced, in octets.
 const ROOM_OCTETS: u64 = 4 * 1024;
 
+/// Below it a mail's buffer doubles when it grows, in octets.
+const SMALL_OCTETS: usize = 1024 * 1024;
+
 /// A mail that is arriving.
 pub struct Ingest {
     octets: Vec<u8>,
@@ -83,7 +86,7 @@ impl Ingest {
         let mut octets = Vec::with_capacity(head.len() + room);
         octets.extend_from_slice(head);
         let mut charge = memory.charge();
-        charge.add(head.len())?;
+        charge.cover(head.len())?;
         Ok(Ingest {
             octets,
             head_octets: head.len(),
@@ -99,7 +102,7 @@ impl Ingest {
 
     /// The next octets.
     pub fn body(&mut self, run: &[u8]) -> Result<(), Error> {
-        self.charge.add(run.len())?;
+        reserve(&mut self.octets, run.len(), &mut self.charge)?;
         self.octets.extend_from_slice(run);
         self.scanner.feed(&self.octets);
         self.hash();
@@ -171,7 +174,7 @@ impl Arrived {
         if added.is_empty() {
             return Ok(self);
         }
-        self.charge.add(added.len())?;
+        reserve(&mut self.octets, added.len(), &mut self.charge)?;
         self.octets
             .splice(self.head_octets..self.head_octets, added.iter().copied());
         self.head_octets += added.len();
@@ -180,6 +183,28 @@ impl Arrived {
         self.digest = scanner.finish(&self.octets);
         Ok(self)
     }
+}
+
+/// Makes room for `more` octets: by doubling, a half more from [`SMALL_OCTETS`] on, and to the octet where the budget has
+/// no room for more. What growing takes is charged, filled or not. The first room is charged as it is filled: a peer
+/// that announces much and sends nothing takes pages of nobody.
+fn reserve(octets: &mut Vec<u8>, more: usize, charge: &mut Charge) -> Result<(), Error> {
+    let filled = octets.len() + more;
+    if filled <= octets.capacity() {
+        return charge.cover(filled);
+    }
+    let part = if octets.capacity() < SMALL_OCTETS {
+        octets.capacity()
+    } else {
+        octets.capacity() / 2
+    };
+    let mut held = filled.max(octets.capacity() + part);
+    if charge.cover(held).is_err() {
+        held = filled;
+        charge.cover(held)?;
+    }
+    octets.reserve_exact(held - octets.len());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -287,6 +312,21 @@ mod tests {
                 "{mail:?}"
             );
         }
+    }
+
+    /// What a mail holds is never more than what it is charged for, and the slack is at most a half of it.
+    #[test]
+    fn all_that_is_held_is_charged() {
+        let memory = Memory::new(20 << 20);
+        let mut ingest = Ingest::new(&Limits::default(), &memory, None, HEAD).expect("room");
+        let run = [b'a'; 16 * 1024];
+        while ingest.body(&run).is_ok() {
+            let (filled, held) = (ingest.octets.len(), ingest.octets.capacity());
+            assert_eq!(memory.taken(), held as u64);
+            assert!(filled < SMALL_OCTETS || held <= filled + filled / 2);
+        }
+        // The last of the budget is used to a run.
+        assert!(ingest.octets.len() + run.len() > 20 << 20);
     }
 
     #[test]

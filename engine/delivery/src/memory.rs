@@ -62,6 +62,12 @@ impl Charge {
         self.memory.taken.set(self.memory.taken.get() + octets);
         Ok(())
     }
+
+    /// Takes what is missing to so many octets in all.
+    pub fn cover(&mut self, octets: usize) -> Result<(), Error> {
+        let missing = (octets as u64).saturating_sub(self.octets);
+        self.add(missing as usize)
+    }
 }
 
 impl Drop for Charge {
