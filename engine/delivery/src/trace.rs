@@ -58,7 +58,8 @@ impl Received<'_> {
                 put(out, format_args!("from {helo} ([IPv6:{ip}])\r\n\t"));
             }
             Sender::Local { helo } => put(out, format_args!("from {helo} (unix socket)\r\n\t")),
-            Sender::User => {}
+            // RFC 5321 §4.4: the clause must be there.
+            Sender::User => put(out, format_args!("from unknown (authenticated)\r\n\t")),
         }
         put(
             out,
@@ -143,7 +144,8 @@ mod tests {
                     tls: None,
                     ..host
                 },
-                "Received: by mx.example.org (Ringpost) with ESMTPSA\r\n\tid 0000000000000abc;\r\n\t\
+                "Received: from unknown (authenticated)\r\n\tby mx.example.org (Ringpost) with ESMTPSA\r\n\t\
+                 id 0000000000000abc;\r\n\t\
                  Thu, 1 Jan 1970 00:00:00 +0000\r\n",
             ),
             (

@@ -173,7 +173,9 @@ fn submission_with_starttls() {
     };
     let octets = String::from_utf8(bob.octets.clone()).expect("text");
     assert!(
-        octets.starts_with("Received: by mx.example.org (Ringpost) with ESMTPSA\r\n\t(TLSv1.3 "),
+        octets.starts_with(
+            "Received: from unknown (authenticated)\r\n\tby mx.example.org (Ringpost) with ESMTPSA\r\n\t(TLSv1.3 "
+        ),
         "{octets}"
     );
     assert!(octets.contains(" for <bob@example.org>;"), "{octets}");
