@@ -17,6 +17,7 @@ use ringpost_imap::{SearchKey, SequenceSet};
 use ringpost_message::digest::{Address, Addresses};
 use ringpost_message::{Digest, date, word};
 use ringpost_scan::search::Needle;
+use std::cell::OnceCell;
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -40,10 +41,15 @@ impl Text {
     }
 
     pub(crate) fn is_in(&self, hay: &str) -> bool {
+        self.is_in_either(hay, || hay.to_lowercase())
+    }
+
+    /// As [`Text::is_in`], with the hay in lower case at hand or made when it is needed.
+    fn is_in_either<L: AsRef<str>>(&self, hay: &str, lower: impl FnOnce() -> L) -> bool {
         match &self.wide {
             _ if self.empty => true,
             None => self.needle.is_in(hay.as_bytes()),
-            Some(wide) => hay.to_lowercase().contains(wide),
+            Some(wide) => lower().as_ref().contains(wide),
         }
     }
 }
@@ -123,6 +129,18 @@ impl<'c> Criterion<'c> {
         }
     }
 
+    /// How many keys the tree has, and how many of them look for a text.
+    pub(crate) fn keys(&self) -> Keys {
+        let one = |texts| Keys { all: 1, texts };
+        match self {
+            Criterion::Header(..) | Criterion::Body(_) | Criterion::Text(_) => one(1),
+            Criterion::Not(key) => key.keys().and(one(0)),
+            Criterion::Or(keys) => keys.iter().map(Self::keys).fold(one(0), Keys::and),
+            Criterion::And(keys) => keys.iter().map(Self::keys).fold(one(0), Keys::and),
+            _ => one(0),
+        }
+    }
+
     /// Whether a message fits; `None`: more of it has to be at hand.
     pub(crate) fn judge(&self, message: &Message<'_>) -> Option<bool> {
         let row = message.row;
@@ -175,6 +193,23 @@ impl<'c> Criterion<'c> {
     }
 }
 
+/// What a tree costs to judge by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub all: usize,
+    /// Of them, those that look for a text.
+    pub texts: usize,
+}
+
+impl Keys {
+    fn and(self, other: Keys) -> Keys {
+        Keys {
+            all: self.all + other.all,
+            texts: self.texts + other.texts,
+        }
+    }
+}
+
 /// What of the octets is read and readable.
 #[derive(Debug, Default)]
 pub(crate) struct Readable {
@@ -182,11 +217,15 @@ pub(crate) struct Readable {
     pub fields: Vec<(Vec<u8>, String)>,
     /// Texts of the body, parts and inner headers, decoded.
     pub texts: Vec<String>,
+    /// The same in lower case, once a text that is not ASCII was looked for.
+    pub lower: OnceCell<Vec<String>>,
 }
 
 impl Readable {
     fn body(&self, text: &Text) -> bool {
-        self.texts.iter().any(|part| text.is_in(part))
+        let lower = || self.texts.iter().map(|part| part.to_lowercase()).collect();
+        let mut parts = self.texts.iter().enumerate();
+        parts.any(|(at, part)| text.is_in_either(part, || &self.lower.get_or_init(lower)[at]))
     }
 
     fn field(&self, name: &[u8], text: &Text) -> bool {

@@ -79,3 +79,25 @@ fn many_sections_of_a_large_header() {
     let each = "BODY[HEADER.FIELDS.NOT (SUBJECT)] {80002}".len() + 2 + header.len() + 2 + 1;
     assert_eq!(lines[0].len(), "* 1 FETCH (UID 1)".len() + 1_000 * each);
 }
+
+#[test]
+fn texts_of_one_search_are_bounded() {
+    let limits = Limits {
+        imap_search_texts_max: 3,
+        ..Limits::default()
+    };
+    let server = Server::with(limits, TlsMode::Absent);
+    let mut client = server.login();
+    client.ok("APPEND INBOX {21+}\r\nSubject: s\r\n\r\nGR\u{dc}N\r\n");
+    client.ok("SELECT INBOX");
+    let found = ["* SEARCH 1"];
+    assert_eq!(
+        client.ok("SEARCH CHARSET UTF-8 BODY \"gr\u{fc}n\" NOT TEXT x OR SUBJECT s ALL"),
+        found
+    );
+    client.fails("SEARCH BODY b NOT TEXT x OR SUBJECT s (TO t)", "NO [LIMIT]");
+    assert_eq!(
+        client.ok(&format!("SEARCH {}ALL", "ALL ".repeat(10_000))),
+        found
+    );
+}

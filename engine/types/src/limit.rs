@@ -79,6 +79,7 @@ limits! {
     imap_literal_octets_max: "octets" = 65_536, "A literal anywhere but in APPEND.";
     imap_append_octets_max: "octets" = 52_428_800, "One appended message, as message_octets_max.";
     imap_nesting_max: "levels" = 32, "Parentheses in one command, above all in SEARCH.";
+    imap_search_texts_max: "texts" = 128, "Texts that one SEARCH looks for: each may be sought in every octet of every mail.";
     imap_errors_max: "replies" = 20, "BAD answers of one session before BYE.";
     imap_login_failures_max: "attempts" = 5, "Failed logins of one session before BYE.";
     imap_preauth_idle_ms: "milliseconds" = 60_000, "Silence before login.";

@@ -18,8 +18,10 @@ use ringpost_message::digest::Kind;
 use ringpost_message::{Digest, Span, header, text, word};
 use std::ops::{ControlFlow, Range};
 
-/// Messages judged in one round: a digest takes about a microsecond.
+/// Messages judged in one round by a few keys: a digest takes about a microsecond.
 const ROWS: usize = 1_024;
+/// So many keys are a few.
+const KEYS: usize = 16;
 /// Messages put aside in one round.
 const MAILS: usize = 16;
 /// Octets of one header or part that are looked at.
@@ -34,10 +36,15 @@ pub(super) async fn run(session: &mut Session, tag: &str, search: &Search<'_>) -
         ));
     }
     let criterion = prepare(session, search)?;
+    let keys = criterion.keys();
+    if keys.texts as u64 > session.context.limits.imap_search_texts_max {
+        return Err(Refusal::No(Some(Code::Limit), "Too many texts."));
+    }
+    let rows = (ROWS * KEYS / keys.all.max(KEYS)).max(1);
     let places = range(session.selected()?, &search.key);
     let mut walk = Walk::new(places);
     let mut found = Vec::new();
-    while round(session, &criterion, &mut walk, &mut found).await? == Progress::More {
+    while round(session, &criterion, rows, &mut walk, &mut found).await? == Progress::More {
         session.breathe().await?;
     }
     tell(session, tag, search, &found)?;
@@ -77,15 +84,16 @@ fn range(view: &View, key: &SearchKey<'_>) -> Vec<Range<usize>> {
     }
 }
 
-/// One round; found messages as places, in order.
+/// One round of at most `rows` messages; found ones as places, in order.
 async fn round(
     session: &mut Session,
     criterion: &Criterion<'_>,
+    rows: usize,
     walk: &mut Walk,
     found: &mut Vec<u32>,
 ) -> Result<Progress, Refusal> {
     let before = found.len();
-    let (progress, aside) = judge(session, criterion, walk, found)?;
+    let (progress, aside) = judge(session, criterion, rows, walk, found)?;
     for mail in &aside {
         let octets = readable(session, mail, criterion.needs_body()).await?;
         let digest = mail.digest()?;
@@ -112,6 +120,7 @@ async fn round(
 fn judge(
     session: &mut Session,
     criterion: &Criterion<'_>,
+    rows: usize,
     walk: &mut Walk,
     found: &mut Vec<u32>,
 ) -> Result<(Progress, Vec<Mail>), Refusal> {
@@ -151,7 +160,7 @@ fn judge(
             Err(error) => failed = Some(error),
         }
         count += 1;
-        match failed.is_none() && count < ROWS && aside.len() < MAILS {
+        match failed.is_none() && count < rows && aside.len() < MAILS {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         }
