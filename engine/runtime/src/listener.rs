@@ -210,6 +210,8 @@ where
                 spawn(handler(Connection::new(socket, peer, &shard)));
             }
             Err(_) if shard.draining() => return,
+            // It listens no more: a unix socket is all shards', and another one drains already.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return,
             Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {}
             Err(error) => {
                 event!(TraceId(0), "accept: {error}");
