@@ -45,7 +45,7 @@ enum Hashing {
 /// A mail that has arrived.
 #[derive(Debug)]
 pub struct Arrived {
-    /// Our trace fields, then the mail as received.
+    /// Our trace fields, then the mail as received; an empty line between them if the mail begins with white space.
     pub octets: Vec<u8>,
     /// Octets of our own fields in front.
     pub head_octets: usize,
@@ -102,10 +102,25 @@ impl Ingest {
 
     /// The next octets.
     pub fn body(&mut self, run: &[u8]) -> Result<(), Error> {
+        if let [b' ' | b'\t', ..] = run
+            && self.octets.len() == self.head_octets
+            && self.head_octets > 0
+        {
+            self.end_our_header()?;
+        }
         reserve(&mut self.octets, run.len(), &mut self.charge)?;
         self.octets.extend_from_slice(run);
         self.scanner.feed(&self.octets);
         self.hash();
+        Ok(())
+    }
+
+    /// The mail begins with white space, so it has no header: ours ends with an empty line of its own. Otherwise the
+    /// sender would write on in our Received field.
+    #[cold]
+    fn end_our_header(&mut self) -> Result<(), Error> {
+        reserve(&mut self.octets, 2, &mut self.charge)?;
+        self.octets.extend_from_slice(b"\r\n");
         Ok(())
     }
 
@@ -311,6 +326,29 @@ mod tests {
                 envelope.date.is_some() && envelope.message_id.is_some(),
                 "{mail:?}"
             );
+        }
+    }
+
+    /// A mail that begins with white space would go on in our Received field: forged trace, and its first line gone.
+    #[test]
+    fn a_mail_cannot_continue_our_fields() {
+        let cases: &[(&str, &str)] = &[
+            (" (by me)\r\nSubject: a\r\n\r\nb\r\n", "\r\n"),
+            ("\tid x\r\n", "\r\n"),
+            ("\r\n b\r\n", ""),
+            ("Subject: a\r\n b\r\n", ""),
+        ];
+        for (mail, between) in cases {
+            let memory = Memory::new(1 << 20);
+            let mut ingest = Ingest::new(&Limits::default(), &memory, None, HEAD).expect("room");
+            for octet in mail.as_bytes().chunks(1) {
+                ingest.body(octet).expect("room");
+            }
+            let arrived = ingest.finish();
+            let expected = [HEAD, between.as_bytes(), mail.as_bytes()].concat();
+            assert_eq!(arrived.octets, expected, "{mail:?}");
+            let digest = Digest::read(&arrived.digest).expect("a digest");
+            assert_eq!(digest.octets(), expected.len() as u64);
         }
     }
 
