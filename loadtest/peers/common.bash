@@ -14,24 +14,34 @@ mail_user=nobody # owns the mailboxes; any user that owns nothing else will do
 complain() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 give_up() { complain "$1"; exit "${2:-1}"; }
 
-# Debian's packages, with their services kept from starting: only what `start` starts runs.
+# Debian's packages, those that lack. Their services stay asleep: only what `start` starts runs.
 install_packages() {
+    local package policy=/usr/sbin/policy-rc.d ours='' missing=() services=()
+    for package in "${packages[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" -eq 0 ] || give_up "install needs root: it calls apt-get" 2
-    local policy=/usr/sbin/policy-rc.d ours=
+    is_installed dovecot-core || services+=(dovecot)
+    is_installed postfix || services+=(postfix)
     if [ ! -e "$policy" ]; then
+        ours=$policy
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
-        ours=$policy
     fi
     # shellcheck disable=SC2064 # the path as it is now
     trap "rm -f $ours" EXIT
     # The system's own Postfix stays without configuration.
     echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
-    # Where systemd rules, it would start them at the next boot.
-    if [ -d /run/systemd/system ]; then systemctl disable --quiet dovecot postfix; fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+    # Nor at the next boot, unless they were there before.
+    if command -v systemctl >/dev/null && [ ${#services[@]} -gt 0 ]; then
+        systemctl disable --quiet "${services[@]}" || true
+    fi
 }
+
+is_installed() { dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
 
 # The directory as an absolute path, fit for servers of several users.
 prepare() {
