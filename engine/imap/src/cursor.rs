@@ -75,7 +75,15 @@ impl<'c> Cursor<'c> {
         self.take(octet).then_some(()).ok_or(fault)
     }
 
+    /// SP between arguments. Several are taken for one: clients send them, and nothing else could be meant.
     pub fn space(&mut self) -> Result<()> {
+        self.one_space()?;
+        while self.take(b' ') {}
+        Ok(())
+    }
+
+    /// SP, exactly.
+    pub fn one_space(&mut self) -> Result<()> {
         self.expect(b' ', "expected a space")
     }
 
@@ -255,7 +263,7 @@ impl<'c> Cursor<'c> {
     /// list-mailbox, in UTF-8.
     pub fn list_mailbox(&mut self) -> Result<&'c str> {
         let octets = self.list_string()?;
-        mailbox::decode(octets, self.arena)
+        mailbox::pattern(octets, self.arena)
     }
 
     /// "(" item *(SP item) ")", or "()".

@@ -12,7 +12,7 @@ pub const DELIMITER: u8 = b'/';
 /// The mailbox that is always there. RFC 3501 §5.1.
 pub const INBOX: &str = "INBOX";
 
-const NOT_UTF7: Fault = "mailbox name is not in modified UTF-7";
+pub(crate) const NOT_UTF7: Fault = "mailbox name is not in modified UTF-7";
 
 /// Whether the UTF-8 name is its own wire form.
 pub fn is_plain(name: &str) -> bool {
@@ -135,6 +135,14 @@ fn unshift(run: &str, name: &mut Text<'_>) -> Result<()> {
         name.push(c.map_err(|_| NOT_UTF7)?);
     }
     Ok(())
+}
+
+/// A pattern from the wire. One that no name's wire form can match is no error to LIST: it is taken as it stands.
+pub(crate) fn pattern<'c>(wire: &'c [u8], arena: &'c Bump) -> Result<&'c str> {
+    match decode(wire, arena) {
+        Err(NOT_UTF7) => std::str::from_utf8(wire).map_err(|_| NOT_UTF7),
+        decoded => decoded,
+    }
 }
 
 /// A mailbox argument from the wire: decoded, and INBOX in capitals, also as the parent of others.

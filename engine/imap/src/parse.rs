@@ -18,6 +18,7 @@ use crate::cursor::{Cursor, Fault, LITERAL_CUT};
 use crate::date;
 use crate::flag::Flags;
 use crate::frame::{Frame, Literal, Progress};
+use crate::mailbox::NOT_UTF7;
 use crate::response::Status;
 use bumpalo::Bump;
 use ringpost_types::limit::Limits;
@@ -42,9 +43,10 @@ pub enum Parsed<'c> {
         append: Append<'c>,
         consumed: usize,
     },
-    /// Not a command: answer BAD with the tag, or untagged where there is none.
+    /// Not a command: answer `status`, BAD mostly, with the tag, or untagged where there is none.
     Bad {
         tag: Option<&'c str>,
+        status: Status,
         text: &'static str,
         consumed: usize,
     },
@@ -88,6 +90,7 @@ pub fn parse<'c>(
             Frame::Whole { end } => whole(&input[..end], arena, limits),
             Frame::BareLf { end } => Parsed::Bad {
                 tag: tag_of(input, arena),
+                status: Status::Bad,
                 text: "a line must end in CRLF",
                 consumed: end,
             },
@@ -148,6 +151,7 @@ fn announced<'c>(
     if let Some(text) = fault.filter(|_| synchronizing) {
         return Announced::Refused(Parsed::Bad {
             tag,
+            status: status(text),
             text,
             consumed,
         });
@@ -206,11 +210,23 @@ fn whole<'c>(input: &'c [u8], arena: &'c Bump, limits: &Limits) -> Parsed<'c> {
             command,
             consumed,
         },
-        (tag, command) => Parsed::Bad {
-            tag,
-            text: command.err().unwrap_or("expected a tag"),
-            consumed,
-        },
+        (tag, command) => {
+            let text = command.err().unwrap_or("expected a tag");
+            Parsed::Bad {
+                tag,
+                status: status(text),
+                text,
+                consumed,
+            }
+        }
+    }
+}
+
+/// An astring that is no mailbox name is well written, and names nothing: NO.
+fn status(fault: Fault) -> Status {
+    match fault {
+        NOT_UTF7 => Status::No,
+        _ => Status::Bad,
     }
 }
 
@@ -223,7 +239,7 @@ fn tag_of<'c>(input: &'c [u8], arena: &'c Bump) -> Option<&'c str> {
 /// tag SP command-name; without the tag only where there is none.
 fn head<'c>(cursor: &mut Cursor<'c>) -> Result<(&'c str, Word), (Option<&'c str>, Fault)> {
     let tag = cursor.tag().map_err(|fault| (None, fault))?;
-    cursor.space().map_err(|fault| (None, fault))?;
+    cursor.one_space().map_err(|fault| (None, fault))?;
     let told = |fault| (Some(tag), fault);
     let mut word = name(cursor, &COMMANDS).map_err(told)?;
     if word == Word::Uid {
@@ -436,6 +452,8 @@ pub enum AppendEnd {
 pub fn end_of_append(input: &[u8]) -> AppendEnd {
     match input {
         [b'\r', b'\n', ..] => AppendEnd::End { consumed: 2 },
+        // The CR was counted in: clients do so, and a line end behind counted octets hides nothing.
+        [b'\n', ..] => AppendEnd::End { consumed: 1 },
         [] | [b'\r'] => AppendEnd::NeedMore,
         _ => AppendEnd::Bad,
     }

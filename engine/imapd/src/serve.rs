@@ -103,8 +103,11 @@ async fn next(session: &mut Session) -> Result<Next, End> {
                 Box::pin(take(session, tag, append)).await?;
                 return Ok(Next::Command);
             }
-            Parsed::Bad { tag, text, .. } => {
-                bad(session, tag, Status::Bad, None, text)?;
+            Parsed::Bad {
+                tag, status, text, ..
+            } => {
+                let code = (status == Status::No).then_some(Code::Cannot);
+                bad(session, tag, status, code, text)?;
                 return Ok(Next::Command);
             }
             Parsed::TooBig {

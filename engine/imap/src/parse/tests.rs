@@ -53,6 +53,7 @@ const RIGHT: &[(&str, &str)] = &[
     ("a UNSUBSCRIBE x]", "a UNSUBSCRIBE x]"),
     ("a LIST \"\" \"\"", "a LIST \"\" \"\""),
     ("a LIST ~/Mail/ %", "a LIST ~/Mail/ \"%\""),
+    ("a LIST \"\" a&b%", "a LIST \"\" \"a&-b%\""),
     ("a LIST \"\" *", "a LIST \"\" \"*\""),
     (
         "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a %)",
@@ -154,6 +155,10 @@ const RIGHT: &[(&str, &str)] = &[
         "a UID STORE * (UNCHANGEDSINCE 12) FLAGS ()",
         "a UID STORE * (UNCHANGEDSINCE 12) FLAGS ()",
     ),
+    (
+        "a STORE 1  FLAGS  (\\DELETED)",
+        "a STORE 1 FLAGS (\\Deleted)",
+    ),
     ("a COPY 2:4 MEETING", "a COPY 2:4 MEETING"),
     ("a UID MOVE 42:69 foo", "a UID MOVE 42:69 foo"),
 ];
@@ -208,7 +213,7 @@ const WRONG: &[(&str, &str)] = &[
     ("{5}~", "[None BAD expected a tag]"),
     (
         "a SELECT a&b~",
-        "[Some(\"a\") BAD mailbox name is not in modified UTF-7]",
+        "[Some(\"a\") NO mailbox name is not in modified UTF-7]",
     ),
     (
         "a SELECT {3+}~a~~",
@@ -504,6 +509,7 @@ fn lines_that_are_no_commands() {
     for (input, expected) in cases {
         assert_eq!(line(input, 8), *expected, "{}", input.escape_ascii());
     }
+    assert_eq!(end_of_append(b"\na"), AppendEnd::End { consumed: 1 });
     assert!(done(b"done") && !done(b"DONE "));
     assert_eq!(end_of_append(b"\r"), AppendEnd::NeedMore);
     assert_eq!(end_of_append(b"\r\na"), AppendEnd::End { consumed: 2 });

@@ -17,7 +17,12 @@ pub fn wire(parsed: &Parsed<'_>) -> String {
             self::command(&mut out, command);
         }
         Parsed::Append { tag, append, .. } => self::append(&mut out, tag, append),
-        Parsed::Bad { tag, text, .. } => self::text(&mut out, &format!("[{tag:?} BAD {text}]")),
+        Parsed::Bad {
+            tag, status, text, ..
+        } => self::text(
+            &mut out,
+            &format!("[{tag:?} {} {text}]", format!("{status:?}").to_uppercase()),
+        ),
         Parsed::TooBig {
             tag, text, then, ..
         } => self::text(&mut out, &format!("[{tag:?} {text} {then:?}]")),
