@@ -7,6 +7,7 @@
 //! each cross to a kernel worker and back. O_DSYNC covers its own octets only, so where plain writes came before
 //! it, the two steps are taken.
 
+use crate::time::{Duration, sleep};
 use monoio::buf::IoBufMut;
 use monoio::fs::File;
 use ringpost_log::file::{Files, Mode, SegmentFile};
@@ -56,6 +57,10 @@ impl Files for RingFiles {
             durable,
             dirty: Cell::new(false),
         })
+    }
+
+    async fn pause(&self, time: Duration) {
+        sleep(time).await;
     }
 }
 

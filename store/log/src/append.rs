@@ -11,13 +11,15 @@
 //!                          '--- next appends         '-----------> refused (LogError)
 //! ```
 //! While one batch is in flight the next one gathers; a batch goes out as soon as the one before is done, so a lone
-//! record waits for nobody and under load the batch is as large as a sync is long.
+//! record waits for nobody. Under load it waits for the clients of the one before, a fraction of a sync long:
+//! [`Company`].
 //!
 //! Invariants:
 //! - what is answered is durable; what is refused is not in the log: a failed batch is cut off again.
 //! - delivers reach the index in the order of their sequence numbers.
 //! - a small record is copied once, into the batch; a large one not at all.
 
+use crate::company::Company;
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
 use crate::record::{self, ALIGN, HEADER_OCTETS, Header, Record};
@@ -28,7 +30,7 @@ use ringpost_types::BlobId;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::{fs, io, mem};
@@ -303,13 +305,13 @@ impl Shared {
         Ok(())
     }
 
-    /// The records that have gathered; `None` when the log is closing and there are none.
-    async fn gather(&self) -> Option<Batch> {
+    /// Waits for records; whether there are any, which there are not when the log is closing.
+    async fn begun(&self) -> bool {
         let mut turned = false;
         poll_fn(|context| {
             if self.pending.borrow().records.is_empty() {
                 if self.closing.get() {
-                    return Poll::Ready(None);
+                    return Poll::Ready(false);
                 }
                 self.driver.set(Some(context.waker().clone()));
                 turned = false;
@@ -320,9 +322,22 @@ impl Shared {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Poll::Ready(Some(self.pending.take()))
+            Poll::Ready(true)
         })
         .await
+    }
+
+    /// Waits until `enough` records have gathered, but not beyond `pause`, nor when the log is closing.
+    async fn gathered(&self, enough: usize, pause: impl Future<Output = ()>) {
+        let mut pause = pin!(pause);
+        poll_fn(|context| {
+            if self.closing.get() || self.pending.borrow().records.len() >= enough {
+                return Poll::Ready(());
+            }
+            self.driver.set(Some(context.waker().clone()));
+            pause.as_mut().poll(context)
+        })
+        .await;
     }
 }
 
@@ -330,13 +345,23 @@ impl<F: Files> Driver<F> {
     /// Writes batch after batch until the log is closed and empty. `submit` is handed each durable record in order;
     /// it should pass it to `Store::submit`.
     pub async fn run(mut self, mut submit: impl FnMut(Deliver, Option<ReplyTo>)) {
-        while let Some(batch) = self.shared.gather().await {
+        let mut company = Company::default();
+        while self.shared.begun().await {
+            let gathered = self.shared.pending.borrow().records.len();
+            if let Some((enough, most)) = company.pause(gathered) {
+                let pause = self.tail.files.pause(most);
+                self.shared.gathered(enough, pause).await;
+            }
             let Batch {
                 runs,
                 octets,
                 records,
-            } = batch;
+            } = self.shared.pending.take();
+            let began = self.tail.files.clock();
             let written = self.tail.write(runs, octets, &records).await;
+            let took = self.tail.files.clock() - began;
+            let gathered = self.shared.pending.borrow().records.len();
+            company = Company::learn(records.len(), gathered, took);
             let Ok(begin) = written.inspect_err(|&error| refuse(&records, error)) else {
                 continue;
             };

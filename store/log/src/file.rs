@@ -14,6 +14,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,14 @@ pub trait Files {
 
     /// Opens `path`.
     async fn open(&self, path: &Path, mode: Mode) -> io::Result<Self::File>;
+
+    /// Lets about so much time go by, or none where nobody else could do anything meanwhile.
+    async fn pause(&self, _: Duration) {}
+
+    /// What the time of a write is taken with.
+    fn clock(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// An open file. Several operations may be under way at once.

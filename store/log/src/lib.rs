@@ -1,12 +1,13 @@
 //! Mail segments: records, group commit, recovery. One log for each shard, as files below the data directory.
 //!
-//! Reading order: [`mod@record`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the hot path), [`read`]
-//! (mails back, in pieces), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
+//! Reading order: [`mod@record`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the hot path) and
+//! `company` (when a batch waits for more), [`read`] (mails back, in pieces), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
 //!
 //! Invariants: a record is durable before its appender hears of it, and immutable from then on; what is durable reaches
 //! the index in order, now or at the next start.
 
 pub mod append;
+mod company;
 pub mod error;
 pub mod file;
 pub mod read;

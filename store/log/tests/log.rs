@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// Blocking files that count, and fail when told to.
 #[derive(Clone, Default)]
@@ -30,6 +31,12 @@ struct Counts {
     sync_fails: Cell<Option<i32>>,
     /// The errno that reserving space fails with, and from how many octets on.
     allocate_fails: Cell<Option<(i32, u64)>>,
+    /// How long a sync takes, by `clock`.
+    sync_time: Cell<Duration>,
+    clock: Cell<Option<Instant>>,
+    /// Pauses, and whether they are over.
+    pauses: Cell<u32>,
+    over: Cell<bool>,
     /// Directories that were synced.
     folders: RefCell<Vec<PathBuf>>,
     /// Octets of the file when it was last synced.
@@ -47,6 +54,21 @@ impl Files for Trial {
             self.clone(),
             path.to_owned(),
         ))
+    }
+
+    async fn pause(&self, _: Duration) {
+        self.0.pauses.set(self.0.pauses.get() + 1);
+        std::future::poll_fn(|_| match self.0.over.get() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    fn clock(&self) -> Instant {
+        let clock = self.0.clock.get().unwrap_or_else(Instant::now);
+        self.0.clock.set(Some(clock));
+        clock
     }
 }
 
@@ -73,6 +95,8 @@ impl SegmentFile for TrialFile {
     async fn sync_data(&self) -> io::Result<()> {
         let counts = &self.1.0;
         counts.syncs.set(counts.syncs.get() + 1);
+        let clock = self.1.clock() + counts.sync_time.get();
+        counts.clock.set(Some(clock));
         let metadata = self.0.metadata()?;
         if metadata.is_dir() {
             counts.folders.borrow_mut().push(self.2.clone());
@@ -218,6 +242,49 @@ fn one_write_and_one_sync_for_all_that_gathered() {
         recover(data.path(), Position::default()),
         (records(&delivered), end)
     );
+}
+
+/// A crowd of clients is gathered into one batch: until most of them are back, the pause is over or the log closes.
+#[test]
+fn a_batch_waits_for_the_clients_of_the_last_one() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let trial = Trial::default();
+    trial.0.sync_time.set(Duration::from_millis(4));
+    let mut scene = Scene::open(&trial, data.path(), Position::default(), Options::default());
+    let durable = |scene: &Scene| scene.delivered.borrow().len();
+    let send = |scene: &mut Scene, count: usize| {
+        for _ in 0..count {
+            drop(scene.log.append(record(10, b'a'), None));
+        }
+        scene.turn();
+    };
+    send(&mut scene, 16);
+    assert_eq!((durable(&scene), trial.0.pauses.get()), (16, 0));
+    send(&mut scene, 5);
+    assert_eq!((durable(&scene), trial.0.pauses.get()), (16, 1));
+    send(&mut scene, 7);
+    assert_eq!((durable(&scene), trial.0.syncs.get()), (28, 5));
+
+    send(&mut scene, 1);
+    assert_eq!((durable(&scene), trial.0.pauses.get()), (28, 2));
+    trial.0.over.set(true);
+    scene.turn();
+    assert_eq!(durable(&scene), 29);
+    // A lone client does not wait.
+    send(&mut scene, 1);
+    assert_eq!((durable(&scene), trial.0.pauses.get()), (30, 2));
+
+    trial.0.over.set(false);
+    send(&mut scene, 16);
+    send(&mut scene, 1);
+    assert_eq!((durable(&scene), trial.0.pauses.get()), (46, 3));
+    let log = scene.log.clone();
+    let mut close = Box::pin(log.close());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(close.as_mut().poll(&mut context).is_pending());
+    scene.turn();
+    assert!(close.as_mut().poll(&mut context).is_ready());
+    assert_eq!(durable(&scene), 47);
 }
 
 #[test]
