@@ -51,6 +51,9 @@ pub enum Command<'c> {
 pub enum BadCommand {
     /// No such verb: 500 5.5.1.
     Unknown,
+    /// A verb of HTTP: a browser may have been made to send commands in what it believes to be a form. 521 5.5.1 and the
+    /// end.
+    Web,
     /// A control octet, or octets that are not UTF-8 where text must be: 500 5.5.2.
     Octets,
     /// BDAT without a readable length, so that nobody knows where its octets end: 521 5.5.4 and the end.
@@ -108,6 +111,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
         b"EXPN" => text(rest).map(|_| Command::Expn),
         b"STARTTLS" => alone(rest, Command::StartTls),
         b"AUTH" => auth(rest),
+        b"GET" | b"POST" | b"PUT" | b"CONNECT" | b"OPTIONS" => Err(BadCommand::Web),
         _ => Err(BadCommand::Unknown),
     }
 }
@@ -230,6 +234,7 @@ mod tests {
         (b"AUTH", Err(Argument)),
         (b"", Err(Unknown)),
         (b"MAI", Err(Unknown)),
+        (b"POST / HTTP/1.1", Err(Web)),
         (b"MAILFROM:<a@b>", Err(Unknown)),
         (b"NO\0OP", Err(Octets)),
         (b"NOOP\nQUIT", Err(Octets)),

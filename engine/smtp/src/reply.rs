@@ -74,6 +74,8 @@ replies! {
     NEEDS_SMTPUTF8 = 553 (5, 6, 7) "Non-ASCII address without SMTPUTF8";
     /// BDAT without a length: the octets of the chunk would be taken for commands. The connection ends. RFC 7504 §3.
     BAD_CHUNK = 521 (5, 5, 4) "No telling where that chunk ends";
+    /// HTTP. The connection ends before a request's body could be taken for commands. RFC 7504 §3.
+    NO_WEB_SERVER = 521 (5, 5, 1) "This is no web server";
     /// RFC 5321 §4.1.1.11.
     UNKNOWN_PARAMETER = 555 (5, 5, 4) "Parameter not recognized";
     /// HELO or EHLO on LMTP, LHLO on SMTP. RFC 2033 §4.1.
@@ -127,6 +129,7 @@ pub fn of_command(error: BadCommand) -> Reply {
     match error {
         BadCommand::Unknown => UNKNOWN_COMMAND,
         BadCommand::Octets => BAD_OCTETS,
+        BadCommand::Web => NO_WEB_SERVER,
         BadCommand::Chunk => BAD_CHUNK,
         BadCommand::Argument => BAD_ARGUMENT,
         BadCommand::ReversePath => BAD_REVERSE_PATH,

@@ -13,7 +13,7 @@ impl Session {
     pub(super) fn execute<'i>(&mut self, line: &[u8]) -> Action<'i> {
         let command = match command::parse(line) {
             Ok(command) => command,
-            Err(bad @ BadCommand::Chunk) => {
+            Err(bad @ (BadCommand::Chunk | BadCommand::Web)) => {
                 self.end(reply::of_command(bad));
                 return self.next_reply().map_or(Action::Close, Action::Reply);
             }

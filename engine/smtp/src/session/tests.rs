@@ -622,6 +622,17 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 503 5.5.1 No valid recipients",
     ),
     (
+        "a browser made to speak: its headers are no errors to sit out, its body no commands",
+        Role::Mx,
+        Tls::Absent,
+        "> POST / HTTP/1.1
+         > Host: mx.example.org
+         > HELO a
+         > MAIL FROM:<a@b>
+         < 521 5.5.1 This is no web server
+         * close",
+    ),
+    (
         "a chunk of unknown length ends the session: what follows is no command",
         Role::Mx,
         Tls::Absent,
