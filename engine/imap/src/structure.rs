@@ -10,18 +10,21 @@ use crate::write::{nstring, number, string};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Address<'m> {
     pub name: Option<&'m [u8]>,
+    /// The source route, `addr-adl`.
+    pub route: Option<&'m [u8]>,
     pub mailbox: Option<&'m [u8]>,
     pub host: Option<&'m [u8]>,
 }
 
-/// `((name NIL mailbox host) ...)`, or NIL where there is none.
+/// `((name route mailbox host) ...)`, or NIL where there is none.
 pub fn addresses<'m>(out: &mut Vec<u8>, addresses: impl IntoIterator<Item = Address<'m>>) {
     let start = out.len();
     for address in addresses {
         out.extend_from_slice(if out.len() == start { b"((" } else { b"(" });
         nstring(out, address.name);
-        // The source route, at-domain-list, is obsolete and never given. RFC 5322 §4.4.
-        out.extend_from_slice(b" NIL ");
+        out.push(b' ');
+        nstring(out, address.route);
+        out.push(b' ');
         nstring(out, address.mailbox);
         out.push(b' ');
         nstring(out, address.host);
@@ -226,6 +229,18 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    #[test]
+    fn a_source_route_is_told() {
+        let mary = [Address {
+            name: None,
+            route: Some(b"@a,@b"),
+            mailbox: Some(b"mary"),
+            host: Some(b"x"),
+        }];
+        let got = text(|out| addresses(out, mary));
+        assert_eq!(got, "((NIL \"@a,@b\" \"mary\" \"x\"))");
+    }
+
     /// RFC 3501 §8, sample session.
     #[test]
     fn envelopes() {
@@ -233,6 +248,7 @@ mod tests {
             name: Some(b"Terry Gray"),
             mailbox: Some(b"gray"),
             host: Some(b"cac.washington.edu"),
+            route: None,
         }];
         let fields = Envelope {
             date: Some(b"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)"),

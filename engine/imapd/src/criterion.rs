@@ -303,6 +303,7 @@ fn readable(list: Addresses<'_>) -> String {
                 name,
                 mailbox,
                 host,
+                ..
             } => {
                 if let Some(name) = name {
                     text.push_str(&word::decode(name));

@@ -29,18 +29,19 @@ fn addresses(out: &mut Vec<u8>, list: Addresses<'_>) {
         list.map(|address| match address {
             Address::Mailbox {
                 name,
+                route,
                 mailbox,
                 host,
             } => structure::Address {
                 name,
+                route,
                 mailbox: Some(mailbox),
                 // NIL would make it the start of a group.
                 host: Some(host),
             },
             Address::GroupStart(name) => structure::Address {
-                name: None,
                 mailbox: Some(name),
-                host: None,
+                ..structure::Address::default()
             },
             Address::GroupEnd => structure::Address::default(),
         }),

@@ -5,7 +5,8 @@
 //!
 //! | written | given |
 //! |---|---|
-//! | `"Joe Q." <joe@x.org>`, `Joe <@route:joe@x.org>` | name, local part, domain |
+//! | `"Joe Q." <joe@x.org>` | name, local part, domain |
+//! | `Joe <@a,@b:joe@x.org>` | the same, and the route |
 //! | `joe@x.org (Joe)` | the comment is the name |
 //! | `Joe joe@x.org` | the last word is the local part, the others the name |
 //! | `root` | a local part, no domain |
@@ -20,6 +21,8 @@ pub enum Item<'w> {
     Mailbox {
         /// Display name.
         name: Option<&'w [u8]>,
+        /// Source route with its `@`, RFC 5322 §4.4; empty where there is none.
+        route: &'w [u8],
         /// Local part.
         mailbox: &'w [u8],
         /// Domain; empty where there is none.
@@ -42,6 +45,7 @@ pub fn parse(value: &[u8], each: &mut impl FnMut(Item<'_>)) {
         lexer: Lexer(value),
         words: Words::default(),
         spec: Vec::new(),
+        route: Vec::new(),
         comment: None,
         group: false,
     };
@@ -55,6 +59,7 @@ impl Item<'_> {
                 name,
                 mailbox,
                 host,
+                ..
             } => name.is_none() && mailbox.is_empty() && host.is_empty(),
             Item::GroupStart(_) | Item::GroupEnd => false,
         }
@@ -66,6 +71,7 @@ struct List<'v> {
     words: Words,
     /// What stands in angle brackets, or the domain of an address without them.
     spec: Vec<u8>,
+    route: Vec<u8>,
     comment: Option<&'v [u8]>,
     group: bool,
 }
@@ -123,13 +129,18 @@ impl List<'_> {
         self.lexer.skip(1);
         let spec = &mut self.spec;
         spec.clear();
+        self.route.clear();
         let mut at = None; // where the domain begins in `spec`
+        let mut routed = false; // `spec` is, so far, a route without its first `@`
         loop {
             self.lexer.space();
             match self.lexer.peek() {
                 None => break,
-                // Between the domains of a route a comma means nothing; elsewhere the `>` was forgotten.
-                Some(b',') if at == Some(0) => self.lexer.skip(1),
+                // Between the domains of a route; elsewhere the `>` was forgotten.
+                Some(b',') if routed => {
+                    self.lexer.skip(1);
+                    spec.push(b',');
+                }
                 Some(b',') => break,
                 Some(b'>') => {
                     self.lexer.skip(1);
@@ -144,7 +155,8 @@ impl List<'_> {
                     if at.replace(spec.len() + 1).is_some() || !spec.is_empty() {
                         spec.push(b'@');
                     } else {
-                        at = Some(0); // A route begins.
+                        at = Some(0);
+                        routed = true;
                     }
                 }
                 Some(b'[') => {
@@ -152,8 +164,12 @@ impl List<'_> {
                     spec.extend_from_slice(literal);
                 }
                 Some(b':') => {
-                    // RFC 5322 §4.4: a route is read and forgotten.
+                    // RFC 5322 §4.4. What is no route before a colon means nothing.
                     self.lexer.skip(1);
+                    if std::mem::take(&mut routed) {
+                        self.route.push(b'@');
+                        self.route.extend_from_slice(spec);
+                    }
                     spec.clear();
                     at = None;
                 }
@@ -169,6 +185,7 @@ impl List<'_> {
         let comment = named(self.comment.take());
         each(Item::Mailbox {
             name: either(&self.words.text, &comment),
+            route: &self.route,
             mailbox: mailbox.strip_suffix(b"@").unwrap_or(mailbox),
             host,
         });
@@ -190,6 +207,7 @@ impl List<'_> {
         let name = self.words.text[..self.words.local_start].trim_ascii_end();
         each(Item::Mailbox {
             name: either(name, &comment),
+            route: &[],
             mailbox: &self.words.local,
             host: &self.spec,
         });
@@ -225,6 +243,7 @@ impl List<'_> {
         if !self.words.text.is_empty() {
             each(Item::Mailbox {
                 name: either(&[], &comment),
+                route: &[],
                 mailbox: &self.words.text,
                 host: &[],
             });
@@ -301,11 +320,16 @@ mod tests {
             shown.push(match item {
                 Item::Mailbox {
                     name,
+                    route,
                     mailbox,
                     host,
                 } => {
                     let name = name.map_or("-".into(), text);
-                    format!("{name}|{}|{}", text(mailbox), text(host))
+                    let route = match route {
+                        [] => String::new(),
+                        route => text(route) + ":",
+                    };
+                    format!("{name}|{route}{}|{}", text(mailbox), text(host))
                 }
                 Item::GroupStart(name) => format!("{{{}", text(name)),
                 Item::GroupEnd => "}".into(),
@@ -361,9 +385,11 @@ mod tests {
             ),
             (
                 "Mary Smith <@node.test:mary@example.net>",
-                "Mary Smith|mary|example.net",
+                "Mary Smith|@node.test:mary|example.net",
             ),
-            ("<@a,@b:mary@example.net>", "-|mary|example.net"),
+            ("<@a,@b:mary@example.net>", "-|@a,@b:mary|example.net"),
+            ("<@a, @b , @c:mary@d>, <x:y@z>", "-|@a,@b,@c:mary|d -|y|z"),
+            ("<@a,@b>, c@d", "-|a,|b -|c|d"),
             ("=?utf-8?q?J=C3=B6?= <j@x>", "=?utf-8?q?J=C3=B6?=|j|x"),
         ];
         for (value, expected) in cases {

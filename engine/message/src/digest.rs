@@ -20,7 +20,8 @@
 //! id, description, encoding, md5; disposition, parameters; languages (count, texts); location; then, for the body of
 //! a message, the envelope: date, subject, in-reply-to, message-id, and six address lists: from, sender, reply-to,
 //! to, cc, bcc. Parameters: count, then name and value texts. An address list: octets of the rest; then each a u8:
-//! 0 mailbox (name, local part, domain texts), 1 group start (name text), 2 group end.
+//! 0 mailbox (name, local part, domain texts), 1 group start (name text), 2 group end, 3 mailbox with a source route
+//! (its text, then as 0).
 
 mod read;
 mod tree;

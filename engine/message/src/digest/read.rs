@@ -353,10 +353,12 @@ impl Addresses<'_> {
 /// One element of an address list. RFC 9051 §7.5.2: a group is told by its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address<'d> {
-    /// One mailbox. The source route that RFC 5322 §4.4 still allows is never kept: `adl` is NIL.
+    /// One mailbox.
     Mailbox {
         /// Display name, quoting undone, RFC 2047 words as they are.
         name: Option<&'d [u8]>,
+        /// The source route that RFC 5322 §4.4 still allows: `adl`.
+        route: Option<&'d [u8]>,
         /// The local part, quoting undone.
         mailbox: &'d [u8],
         /// The domain; empty where the mail has none.
@@ -370,7 +372,8 @@ pub enum Address<'d> {
 
 fn address<'d>(cursor: &mut Cursor<'d>) -> Option<Address<'d>> {
     match cursor.octet()? {
-        0 => Some(Address::Mailbox {
+        kind @ (0 | 3) => Some(Address::Mailbox {
+            route: if kind == 3 { cursor.text()? } else { None },
             name: cursor.text()?,
             mailbox: cursor.text()??,
             host: cursor.text()??,

@@ -113,9 +113,10 @@ impl Addresses {
         let needs = match &item {
             Item::Mailbox {
                 name,
+                route,
                 mailbox,
                 host,
-            } => name.map_or(0, <[u8]>::len) + mailbox.len() + host.len(),
+            } => name.map_or(0, <[u8]>::len) + route.len() + mailbox.len() + host.len(),
             Item::GroupStart(name) => name.len(),
             Item::GroupEnd if self.group => 0,
             Item::GroupEnd => return,
@@ -127,10 +128,17 @@ impl Addresses {
         match item {
             Item::Mailbox {
                 name,
+                route,
                 mailbox,
                 host,
             } => {
-                self.octets.push(0);
+                match route {
+                    [] => self.octets.push(0),
+                    route => {
+                        self.octets.push(3);
+                        text(&mut self.octets, Some(route));
+                    }
+                }
                 text(&mut self.octets, name);
                 text(&mut self.octets, Some(mailbox));
                 text(&mut self.octets, Some(host));
