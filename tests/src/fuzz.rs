@@ -8,6 +8,7 @@ mod imap;
 mod mails;
 mod mutate;
 mod records;
+mod recovery;
 mod smtp;
 
 use crate::random::Random;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     mails::ADDRESS,
     mails::SIGNATURE,
     records::RECORD,
+    recovery::RECOVERY,
 ];
 
 /// How long to go on.

@@ -1,0 +1,123 @@
+//! A whole segment: what a crash, a torn write or a failing disk leaves, and what recovery makes of it.
+
+use super::Target;
+use crate::random::Random;
+use ringpost_api::write::{Deliver, Missing, Position, Target as To};
+use ringpost_log::file::{Blocking, now};
+use ringpost_log::{Found, Log, Options, Record, Recovery, record, segment};
+use ringpost_types::{AccountId, MailboxId};
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+pub const RECOVERY: Target = Target {
+    name: "log-recovery",
+    seeds,
+    words: &[b"rrec\x01\x01", b"ringseg\n", b"\0\0\0\0\0\0\0\0"],
+    check,
+};
+
+const LOG: u16 = 1;
+
+/// Appends mails of these lengths to a log that goes on at `end`.
+fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Deliver> {
+    let options = Options {
+        segment_octets: 16 * 1024,
+    };
+    let (log, driver) = now(Log::open(Blocking, data, LOG, end, options)).expect("writable");
+    let target = To {
+        account: AccountId(1),
+        mailbox: MailboxId::INBOX,
+        missing: Missing::Inbox,
+        flags: 0,
+        keywords: vec!["$Forwarded".into()],
+        internal_date: 1,
+        prefix: b"Return-Path: <>\r\n".to_vec(),
+    };
+    for &length in lengths {
+        let record = Record {
+            targets: vec![target.clone()],
+            digest: vec![7; 9],
+            octets: vec![b'a'; length],
+        };
+        drop(log.append(record, None));
+    }
+    let mut delivers = Vec::new();
+    {
+        let mut driver = pin!(driver.run(|deliver, _| delivers.push(deliver)));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            assert!(driver.as_mut().poll(&mut context).is_pending());
+        }
+    }
+    delivers
+}
+
+/// Segments as they are written; mutation damages, cuts and joins them.
+fn seeds() -> Vec<Vec<u8>> {
+    let lengths: [&[usize]; 3] = [&[], &[0, 100, 7], &[300, 300, 300, 300]];
+    let segment = |lengths: &&[usize]| {
+        let data = tempfile::tempdir().expect("a directory");
+        // The empty one has the head of a log that went on.
+        let lengths = if lengths.is_empty() { &[1] } else { *lengths };
+        append(data.path(), Position::default(), lengths);
+        let octets = fs::read(segment::path(data.path(), LOG, 1)).expect("a segment");
+        let end = octets.iter().rposition(|&octet| octet != 0).unwrap_or(0);
+        octets[..end + 1].to_vec()
+    };
+    lengths.iter().map(segment).collect()
+}
+
+/// What recovery finds behind the start, and where the log goes on.
+fn recover(data: &Path) -> Option<(Vec<Found>, Position)> {
+    let mut recovery = Recovery::open(data, LOG, Position::default()).expect("readable");
+    let mut found = Vec::new();
+    loop {
+        match recovery.step() {
+            Ok(Some(one)) => found.push(one),
+            Ok(None) => return Some((found, recovery.finish().expect("writable"))),
+            // A head that says it is of a later version.
+            Err(_) => return None,
+        }
+    }
+}
+
+fn check(input: &[u8], random: &mut Random) {
+    let data = tempfile::tempdir().expect("a directory");
+    fs::create_dir(segment::directory(data.path(), LOG)).expect("writable");
+    fs::write(segment::path(data.path(), LOG, 1), input).expect("writable");
+    let Some((found, end)) = recover(data.path()) else {
+        return;
+    };
+    let mut before = Position::default();
+    for one in &found {
+        if let Found::Record(deliver) = one {
+            let begin = deliver.offset as usize;
+            let mail = &input[begin..begin + deliver.octets as usize];
+            assert_eq!(record::checksum(mail), deliver.checksum);
+            assert!(deliver.next > before && deliver.next.sequence > before.sequence);
+            before = deliver.next;
+        }
+    }
+    assert!(end.sequence >= before.sequence);
+    // What follows syncs files several times: not for each input.
+    if random.below(16) > 0 {
+        return;
+    }
+    // Once more: the same. And the log goes on behind it, with a name that none had before.
+    assert_eq!(recover(data.path()), Some((found.clone(), end)));
+    let [more] = &append(data.path(), end, &[50])[..] else {
+        panic!("one record was appended");
+    };
+    assert!(more.blob.sequence() >= before.sequence);
+    let (mut expected, again) = (found, recover(data.path()).expect("as before"));
+    expected.push(Found::Record(more.clone()));
+    let records = |found: &[Found]| -> Vec<Found> {
+        let of = |one: &&Found| matches!(one, Found::Record(_));
+        found.iter().filter(of).cloned().collect()
+    };
+    assert_eq!(records(&again.0), records(&expected));
+    assert_eq!(again.1, more.next);
+}
