@@ -191,7 +191,7 @@ struct Idle {
     /// Connections to hold
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=200_000))]
     connections: u64,
-    /// Seconds to hold them
+    /// Seconds to hold them; the server's memory is read at the end
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     hold: u64,
     /// Append one mail and wait until all connections are told

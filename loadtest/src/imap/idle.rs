@@ -3,10 +3,12 @@
 //! In:  a login, how many connections, how long to hold them.
 //! Out: a [`Report`] whose unit is the connection; with a push, how long it took to reach all of them.
 //!
+//! Memory is read last because a server may give back, some time later, what the logins took.
+//!
 //! | phase   | connections                           | main thread                        |
 //! |---------|---------------------------------------|------------------------------------|
 //! | opening | LOGIN, SELECT, IDLE; a few at a time  | waits until all idle               |
-//! | holding | wait                                  | server at rest: PSS; sleeps        |
+//! | holding | wait                                  | sleeps; at the end: server's PSS   |
 //! | pushing | note when EXISTS comes                | one APPEND by the first thread     |
 //! | leaving | are closed                            | reports                            |
 
@@ -33,7 +35,7 @@ use crate::wire::Error;
 const OPENERS: usize = 16;
 /// How often a thread looks whether the phase has changed.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long the server may take to come to rest before its memory is read.
+/// How long the server may take to come to rest before its CPU is read.
 const REST: Duration = Duration::from_secs(5);
 /// How long a push may take.
 const PUSH: Duration = Duration::from_secs(10);
@@ -214,11 +216,15 @@ impl Watch {
                     .server
                     .as_ref()
                     .and_then(|server| server.read_at_rest(REST));
-                self.pss_kib = self.server.as_ref().and_then(Processes::pss_kib);
                 self.enter(HOLDING, self.plan.hold);
             }
-            HOLDING if over && self.plan.with_push => self.enter(PUSHING, PUSH),
-            HOLDING if over => self.enter(LEAVING, Duration::MAX),
+            HOLDING if over => {
+                self.pss_kib = self.server.as_ref().and_then(Processes::pss_kib);
+                match self.plan.with_push {
+                    true => self.enter(PUSHING, PUSH),
+                    false => self.enter(LEAVING, Duration::MAX),
+                }
+            }
             PUSHING if over || state.pushed.load(Relaxed) >= self.idle => {
                 self.enter(LEAVING, Duration::MAX);
             }
