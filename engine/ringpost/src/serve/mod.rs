@@ -14,6 +14,7 @@
 //!
 //! The control plane runs on the thread that called [`run`]; the data plane on the shards' threads ([`services`]).
 
+pub mod files;
 pub mod memory;
 pub mod reload;
 pub mod services;
@@ -22,13 +23,13 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::tell;
 use crate::config::{Config, Listener, world};
 use crate::control::{self, client, server, signal};
+use files::Share;
 use reload::Live;
 use ringpost_api::Store;
 use ringpost_directory::{Directory, Domains};
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::machine::{self, Ended};
 use ringpost_runtime::{Machine, Shared, probe};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use services::{Services, Settings};
 use signal::{Signals, Wish};
 use std::sync::Arc;
@@ -37,10 +38,6 @@ use tokio::sync::oneshot;
 
 /// A second signal so soon is the first one's echo: timeout(1) and terminals tell a process and then its group.
 const ECHO: Duration = Duration::from_millis(500);
-/// Files that a server wants to have open: a connection is one.
-const FILES_WANTED: u64 = 1 << 20;
-/// Files below which the operator is told.
-const FILES_FEW: u64 = 4_096;
 
 /// Puts what a server needs into its store before it serves.
 pub type Prepare = dyn FnOnce(&dyn Store, &Domains) -> Result<(), Failure>;
@@ -68,7 +65,7 @@ impl Hooks {
 
 /// Runs a server until it is told to leave.
 pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
-    raise_file_limit();
+    let files = files::raise();
     probe::probe().map_err(Failure::unreachable)?;
     let tls = match world::needs_certificate(&config) {
         true => Some(Arc::new(world::certificate(&config)?)),
@@ -90,9 +87,8 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         .shards
         .unwrap_or_else(|| u16::try_from(machine::cpus()).unwrap_or(u16::MAX));
     let listeners = bind(&config.listeners, shards)?;
-    let settings = Arc::new(Shared::new(Settings {
-        limits: Arc::new(config.limits.clone()),
-    }));
+    let share = Share::of(files, shards, listeners.len());
+    let settings = Arc::new(Shared::new(Settings::new(&config.limits, share)));
     let services = Services {
         store: store.clone(),
         directory: directory.clone(),
@@ -109,6 +105,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         store: store.clone(),
         directory: directory.clone(),
         settings,
+        share,
         tls,
     };
     let control = Control {
@@ -151,30 +148,6 @@ fn bind(wanted: &[Listener], shards: u16) -> Result<Arc<[services::Open]>, Failu
         });
     }
     Ok(open.into())
-}
-
-/// Lets the process open as many files as it may; says so where that is few.
-fn raise_file_limit() {
-    let now = getrlimit(Resource::Nofile);
-    let hard = now.maximum.unwrap_or(u64::MAX);
-    let mut wanted = FILES_WANTED.min(hard);
-    if now.current.is_some_and(|current| current < wanted) {
-        let raised = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(wanted),
-                maximum: now.maximum,
-            },
-        );
-        if raised.is_err() {
-            wanted = now.current.unwrap_or(wanted);
-        }
-    }
-    if wanted < FILES_FEW {
-        tell(&format!(
-            "only {wanted} files may be open at once, so that many connections; raise it: LimitNOFILE=1048576 in the systemd unit, or ulimit -n"
-        ));
-    }
 }
 
 /// The control plane of a running server.

@@ -10,6 +10,7 @@
 //! | limits | for the next connection; those of the store, for the next write; drain_ms for the next drain |
 //! | hostname, data_dir, listeners, shards, the limits of [`LIMITS_OF_A_START`] | after a restart |
 
+use super::files::Share;
 use super::services::Settings;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, world};
@@ -39,6 +40,7 @@ pub struct Live {
     pub store: Arc<Lmdb>,
     pub directory: Arc<Directory>,
     pub settings: Arc<Shared<Settings>>,
+    pub share: Share,
     pub tls: Option<Arc<TlsServer>>,
 }
 
@@ -65,9 +67,7 @@ impl Live {
         }
         self.directory.replace(Domains::new(new.domains.clone()));
         self.store.set_limits(new.limits.clone());
-        self.settings.store(Settings {
-            limits: Arc::new(new.limits.clone()),
-        });
+        self.settings.store(Settings::new(&new.limits, self.share));
         self.config = new;
         Ok(notes)
     }

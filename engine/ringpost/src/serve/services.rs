@@ -5,6 +5,7 @@
 //! A connection takes the settings in force when it comes; a reload makes new contexts for the connections after it
 //! and changes nothing under a running session.
 
+use super::files::Share;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, Protocol, TlsMode};
 use ringpost_api::Store as _;
@@ -25,6 +26,15 @@ const LOGINS_MAX: usize = 65_536;
 /// What a reload swaps for the connections that come after it.
 pub struct Settings {
     pub limits: Arc<Limits>,
+}
+
+impl Settings {
+    /// What the configuration says, as far as the process may open files.
+    pub fn new(limits: &Limits, share: Share) -> Self {
+        Settings {
+            limits: Arc::new(share.bound(limits)),
+        }
+    }
 }
 
 /// A listener of the configuration and its sockets.
