@@ -99,7 +99,10 @@ impl Session {
             self.phase = Phase::Data(undot);
             let action = match step {
                 Step::More => Action::More,
-                Step::Run(_) if self.transaction.refusal.is_some() => continue,
+                Step::Run(run) if self.transaction.refusal.is_some() => {
+                    self.unwelcome(run);
+                    continue;
+                }
                 Step::Run(run) => self.body(run, undot.bare),
                 Step::End => self.end_data(),
             };
@@ -117,19 +120,32 @@ impl Session {
         }
     }
 
-    /// A run of the mail, unless this is where it becomes unwelcome.
+    /// A run of the mail, unless this is where it becomes unwelcome. Of a mail with both faults the size is told,
+    /// whichever was seen first: that depends on how the octets were cut.
     fn body<'i>(&mut self, run: &'i [u8], bare: u32) -> Action<'i> {
-        let octets = self.transaction.octets.saturating_add(run.len() as u64);
-        self.transaction.octets = octets;
-        let refusal = if bare > 0 {
-            reply::BARE_LINE_END
-        } else if octets > self.options.limits.message_octets_max {
+        let refusal = if self.is_over(run) {
             reply::TOO_LARGE
+        } else if bare > 0 {
+            reply::BARE_LINE_END
         } else {
             return Action::Body(run);
         };
         self.transaction.refusal = Some(refusal);
         Action::Abandon
+    }
+
+    /// A run of a mail that is refused already.
+    fn unwelcome(&mut self, run: &[u8]) {
+        if self.is_over(run) && self.transaction.refusal == Some(reply::BARE_LINE_END) {
+            self.transaction.refusal = Some(reply::TOO_LARGE);
+        }
+    }
+
+    /// Counts a run; whether the mail is over its limit with it. RFC 1870 §6.3.
+    fn is_over(&mut self, run: &[u8]) -> bool {
+        let octets = self.transaction.octets.saturating_add(run.len() as u64);
+        self.transaction.octets = octets;
+        octets > self.options.limits.message_octets_max
     }
 
     /// The end of a body that is refused.

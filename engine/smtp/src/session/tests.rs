@@ -272,7 +272,20 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          >> a\\r\\n.\\rb\\r\\n.\\r\\n
          * abandon
          * reset
-         < 550 5.6.11 Bare CR or LF in the message",
+         < 550 5.6.11 Bare CR or LF in the message
+         > MAIL FROM:<a@b>
+         > RCPT TO:<bob@example.org>
+         > DATA
+         * mail a@b
+         < 250 2.1.0 Sender ok
+         * rcpt bob@example.org
+         < 250 2.1.5 Recipient ok
+         * begin
+         < 354 End with CRLF . CRLF
+         >> a\\nb\\r\\n45678901234567890123456789012345678901234567890\\r\\n.\\r\\n
+         * abandon
+         * reset
+         < 552 5.3.4 Message too large",
     ),
     (
         "a NUL and eight bits in a body are taken",
