@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 /// Output beyond which a command that writes much flushes before it goes on.
-pub(crate) const OUTPUT_OCTETS: usize = 32 * 1024;
+pub(crate) const OUTPUT_OCTETS: usize = 56 * 1024;
 
 /// See the head of this file.
 pub(crate) struct Session {
