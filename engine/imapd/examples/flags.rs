@@ -6,7 +6,7 @@
 mod server;
 
 use ringpost_api::Store;
-use ringpost_api::table::flag;
+use ringpost_api::table::{Encoding, Stretch, flag};
 use ringpost_api::write::{Deliver, Missing, Position, Target, Write};
 use ringpost_types::{BlobId, MailboxId};
 use server::Server;
@@ -55,8 +55,16 @@ fn fill(server: &Server, messages: u64) {
             segment: 1,
             offset: at(sequence).offset,
             octets: 100,
+            stored: 100,
+            encoding: Encoding::Raw,
+            record: Stretch {
+                segment: 1,
+                offset: at(sequence).offset,
+                octets: 100,
+            },
             checksum: 0,
             digest: Vec::new(),
+            text: Vec::new(),
             targets: vec![target],
             next: at(sequence + 1),
         };

@@ -17,6 +17,7 @@ mod deliver;
 mod draft;
 mod mailboxes;
 mod messages;
+mod space;
 
 pub use crate::edits::{Edits, Extent, Rows};
 
@@ -50,6 +51,8 @@ pub fn plan(
     let mut draft = Draft::new(rows, edits, terms);
     let outcome = match write {
         Write::Deliver(deliver) => return deliver::deliver(rows, deliver, terms, draft.edits),
+        Write::Relocate(relocate) => return space::relocate(rows, relocate, terms, draft.edits),
+        Write::Tidied { holes, segments } => space::tidied(&mut draft, holes, segments),
         Write::Store(store) => messages::store(&mut draft, store),
         Write::Expunge {
             account,
@@ -81,6 +84,12 @@ pub fn plan(
         Write::AccountCreate { name, secret } => accounts::create(&mut draft, name, secret),
         Write::AccountRemove { account } => accounts::remove(&mut draft, *account),
         Write::AccountSecret { account, secret } => accounts::secret(&mut draft, *account, secret),
+        Write::Quota {
+            account,
+            octets,
+            messages,
+        } => accounts::quota(&mut draft, *account, *octets, *messages),
+        Write::Trim { account, upto } => accounts::trim(&mut draft, *account, *upto),
         Write::AliasPut { address, targets } => accounts::alias_put(&mut draft, address, targets),
         Write::AliasRemove { address } => accounts::alias_remove(&mut draft, address),
     };

@@ -51,9 +51,25 @@ pub fn change(account: AccountId, modseq: ModSeq, mailbox: MailboxId, uid: Uid) 
     key
 }
 
-/// Tables blob and digest.
+/// Tables blob, digest and text.
 pub fn blob(blob: BlobId) -> [u8; 8] {
     blob.0.to_be_bytes()
+}
+
+/// Table free.
+pub fn free(log: u16, segment: u32, offset: u64) -> [u8; 14] {
+    let mut key = [0; 14];
+    key[..6].copy_from_slice(&self::segment(log, segment));
+    key[6..].copy_from_slice(&offset.to_be_bytes());
+    key
+}
+
+/// Table segment; and what every row of a segment in table free begins with.
+pub fn segment(log: u16, segment: u32) -> [u8; 6] {
+    let mut key = [0; 6];
+    key[..2].copy_from_slice(&log.to_be_bytes());
+    key[2..].copy_from_slice(&segment.to_be_bytes());
+    key
 }
 
 /// Table applied.

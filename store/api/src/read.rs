@@ -6,7 +6,7 @@
 //! Invariant: iteration allocates nothing for each row. A visitor that breaks ends the scan.
 
 use crate::row::AddressRow;
-use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow};
+use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, SegmentRow};
 use crate::write::Position;
 use crate::{Error, Snapshot, Table, key, name};
 use ringpost_types::{AccountId, Address, BlobId, MailboxId, ModSeq, Uid};
@@ -194,6 +194,12 @@ pub fn blob(snapshot: &dyn Snapshot, blob: BlobId) -> Result<Option<BlobRow>, Er
         .get(Table::Blob, &key::blob(blob))?
         .map(BlobRow::read)
         .transpose()
+}
+
+/// What of a segment is dead.
+pub fn segment(snapshot: &dyn Snapshot, log: u16, segment: u32) -> Result<SegmentRow, Error> {
+    let row = snapshot.get(Table::Segment, &key::segment(log, segment))?;
+    row.map_or(Ok(SegmentRow::default()), SegmentRow::read)
 }
 
 /// A mail's digest, as `message::digest` wrote it.

@@ -5,7 +5,7 @@
 //!
 //! Invariant: no octets, however damaged, make a panic; `read(encode(row)) == row`.
 
-use crate::table::{AccountRow, BlobRow, MailboxRow, MessageRow};
+use crate::table::{AccountRow, BlobRow, Encoding, MailboxRow, MessageRow, SegmentRow, Stretch};
 use crate::write::{AliasTarget, Position};
 use crate::{Error, Table};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
@@ -13,11 +13,13 @@ use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 /// Octets of a message row.
 pub const MESSAGE_OCTETS: usize = 48;
 /// Octets of a blob row.
-pub const BLOB_OCTETS: usize = 40;
+pub const BLOB_OCTETS: usize = 64;
+/// Octets of a segment row.
+pub const SEGMENT_OCTETS: usize = 16;
 /// Octets of a row of table applied.
 pub const APPLIED_OCTETS: usize = 20;
 /// Octets of an account row in front of secret and name.
-const ACCOUNT_OCTETS: usize = 32;
+const ACCOUNT_OCTETS: usize = 64;
 /// Octets of a mailbox row in front of keywords and name.
 const MAILBOX_OCTETS: usize = 56;
 /// Bit of an account row's flags: may not log in.
@@ -58,6 +60,11 @@ impl<'t> AccountRow<'t> {
             mailboxes: u32_at(fixed, 4),
             modseq: ModSeq(u64_at(fixed, 8)),
             octets: u64_at(fixed, 16),
+            messages: u32_at(fixed, 28),
+            quota_octets: u64_at(fixed, 32),
+            quota_messages: u32_at(fixed, 40),
+            vanished: u32_at(fixed, 44),
+            trimmed: ModSeq(u64_at(fixed, 48)),
             disabled: u16_at(fixed, 26) & DISABLED != 0,
             secret: text(Table::Account, secret)?,
             name: text(Table::Account, name)?,
@@ -72,7 +79,12 @@ impl<'t> AccountRow<'t> {
         out.extend_from_slice(&self.octets.to_le_bytes());
         out.extend_from_slice(&(self.secret.len() as u16).to_le_bytes());
         out.extend_from_slice(&(if self.disabled { DISABLED } else { 0 }).to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.messages.to_le_bytes());
+        out.extend_from_slice(&self.quota_octets.to_le_bytes());
+        out.extend_from_slice(&self.quota_messages.to_le_bytes());
+        out.extend_from_slice(&self.vanished.to_le_bytes());
+        out.extend_from_slice(&self.trimmed.0.to_le_bytes());
+        out.extend_from_slice(&[0; 8]);
         out.extend_from_slice(self.secret.as_bytes());
         out.extend_from_slice(self.name.as_bytes());
     }
@@ -187,15 +199,26 @@ impl BlobRow {
     /// Reads a value of table blob.
     pub fn read(octets: &[u8]) -> Result<Self, Error> {
         let Ok(fixed) = <&[u8; BLOB_OCTETS]>::try_from(octets) else {
-            return Err(damaged(Table::Blob, "row is not 40 octets"));
+            return Err(damaged(Table::Blob, "row is not 64 octets"));
         };
         Ok(BlobRow {
             offset: u64_at(fixed, 0),
             checksum: u64_at(fixed, 8),
             octets: u64_at(fixed, 16),
-            segment: u32_at(fixed, 24),
-            references: u32_at(fixed, 28),
-            log: u16_at(fixed, 32),
+            stored: u64_at(fixed, 24),
+            record: Stretch {
+                segment: u32_at(fixed, 52),
+                offset: u64_at(fixed, 32),
+                octets: u64_at(fixed, 40),
+            },
+            segment: u32_at(fixed, 48),
+            references: u32_at(fixed, 56),
+            log: u16_at(fixed, 60),
+            encoding: match fixed[62] {
+                0 => Encoding::Raw,
+                1 => Encoding::Zstd,
+                _ => return Err(damaged(Table::Blob, "no such encoding")),
+            },
         })
     }
 
@@ -205,9 +228,35 @@ impl BlobRow {
         out[..8].copy_from_slice(&self.offset.to_le_bytes());
         out[8..16].copy_from_slice(&self.checksum.to_le_bytes());
         out[16..24].copy_from_slice(&self.octets.to_le_bytes());
-        out[24..28].copy_from_slice(&self.segment.to_le_bytes());
-        out[28..32].copy_from_slice(&self.references.to_le_bytes());
-        out[32..34].copy_from_slice(&self.log.to_le_bytes());
+        out[24..32].copy_from_slice(&self.stored.to_le_bytes());
+        out[32..40].copy_from_slice(&self.record.offset.to_le_bytes());
+        out[40..48].copy_from_slice(&self.record.octets.to_le_bytes());
+        out[48..52].copy_from_slice(&self.segment.to_le_bytes());
+        out[52..56].copy_from_slice(&self.record.segment.to_le_bytes());
+        out[56..60].copy_from_slice(&self.references.to_le_bytes());
+        out[60..62].copy_from_slice(&self.log.to_le_bytes());
+        out[62] = self.encoding as u8;
+        out
+    }
+}
+
+impl SegmentRow {
+    /// Reads a value of table segment.
+    pub fn read(octets: &[u8]) -> Result<Self, Error> {
+        let Ok(fixed) = <&[u8; SEGMENT_OCTETS]>::try_from(octets) else {
+            return Err(damaged(Table::Segment, "row is not 16 octets"));
+        };
+        Ok(SegmentRow {
+            dead_octets: u64_at(fixed, 0),
+            dead_records: u32_at(fixed, 8),
+        })
+    }
+
+    /// The value.
+    pub fn encode(&self) -> [u8; SEGMENT_OCTETS] {
+        let mut out = [0; SEGMENT_OCTETS];
+        out[..8].copy_from_slice(&self.dead_octets.to_le_bytes());
+        out[8..12].copy_from_slice(&self.dead_records.to_le_bytes());
         out
     }
 }
@@ -329,6 +378,11 @@ mod tests {
             mailboxes: 6,
             modseq: ModSeq(u64::MAX),
             octets: 1 << 40,
+            messages: 8,
+            quota_octets: 1 << 41,
+            quota_messages: 9,
+            vanished: 10,
+            trimmed: ModSeq(11),
             disabled: true,
             secret: "$argon2id$",
             name: "Jürgen@example.test",
@@ -370,10 +424,23 @@ mod tests {
             segment: 2,
             offset: 3,
             octets: 4,
-            checksum: 5,
-            references: 6,
+            stored: 5,
+            encoding: Encoding::Zstd,
+            checksum: 6,
+            record: Stretch {
+                segment: 7,
+                offset: 8,
+                octets: 9,
+            },
+            references: 10,
         };
         assert_eq!(BlobRow::read(&blob.encode()), Ok(blob));
+
+        let segment = SegmentRow {
+            dead_octets: 1,
+            dead_records: 2,
+        };
+        assert_eq!(SegmentRow::read(&segment.encode()), Ok(segment));
 
         let position = Position {
             segment: 1,
@@ -407,13 +474,14 @@ mod tests {
     /// Octets of every length and of a hostile kind: an answer, never a panic.
     #[test]
     fn damage_is_no_panic() {
-        for length in 0..80 {
+        for length in 0..100 {
             for fill in [0, 1, 0x7f, 0xff] {
                 let octets = vec![fill; length];
                 let _ = AccountRow::read(&octets);
                 let _ = MailboxRow::read(&octets).map(|row| row.keywords().count());
                 let _ = MessageRow::read(&octets);
                 let _ = BlobRow::read(&octets);
+                let _ = SegmentRow::read(&octets);
                 let _ = Position::read(&octets);
                 let _ = AddressRow::read(&octets).map(|row| row.targets().count());
             }

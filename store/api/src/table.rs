@@ -12,8 +12,12 @@
 //! | message | account u32, mailbox u32, uid u32 | [`MessageRow`], 48 octets |
 //! | prefix | account u32, mailbox u32, uid u32 | header octets of this recipient alone, in front of the shared mail |
 //! | change | account u32, modseq u64, mailbox u32, uid u32 | kind u8 ([`ChangeKind`]) |
-//! | blob | blob u64 | [`BlobRow`], 40 octets |
+//! | blob | blob u64 | [`BlobRow`], 64 octets |
 //! | digest | blob u64 | digest octets as `message::digest` writes them |
+//! | text | blob u64 | what SEARCH TEXT looks through; none where the mail itself is to be read |
+//! | filter | account u32, mailbox u32, then as search wants it | what lets SEARCH TEXT pass over messages |
+//! | free | log u16, segment u32, offset u64 | octets u64: a stretch that became free and is not yet given back to the file system |
+//! | segment | log u16, segment u32 | [`SegmentRow`], 16 octets; none while all of the segment is alive |
 //! | applied | log u16 | segment u32, offset u64, next sequence u64 |
 //! | setting | name (UTF-8) | octets; `version` u32, `next_account` u32, `uidvalidity` u32 (the last one given) |
 //!
@@ -26,7 +30,7 @@
 use ringpost_types::{BlobId, MailboxId, ModSeq, Uid};
 
 /// Version of this schema, stored under setting `version`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One table of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,13 +45,17 @@ pub enum Table {
     Change,
     Blob,
     Digest,
+    Text,
+    Filter,
+    Free,
+    Segment,
     Applied,
     Setting,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 15] = [
         Table::Account,
         Table::Address,
         Table::Mailbox,
@@ -57,6 +65,10 @@ impl Table {
         Table::Change,
         Table::Blob,
         Table::Digest,
+        Table::Text,
+        Table::Filter,
+        Table::Free,
+        Table::Segment,
         Table::Applied,
         Table::Setting,
     ];
@@ -73,6 +85,10 @@ impl Table {
             Table::Change => "change",
             Table::Blob => "blob",
             Table::Digest => "digest",
+            Table::Text => "text",
+            Table::Filter => "filter",
+            Table::Free => "free",
+            Table::Segment => "segment",
             Table::Applied => "applied",
             Table::Setting => "setting",
         }
@@ -129,8 +145,9 @@ pub enum ChangeKind {
     Mailbox = 4,
 }
 
-/// Fixed part of an account row, 32 octets: next mailbox u32, mailbox count u32, modseq u64, octets u64,
-/// secret octets u16, flags u16 (bit 0: may not log in), zero u32.
+/// Fixed part of an account row, 64 octets: next mailbox u32, mailbox count u32, modseq u64, octets u64,
+/// secret octets u16, flags u16 (bit 0: may not log in), messages u32, quota octets u64, quota messages u32, vanished u32,
+/// trimmed u64, zero u64. Behind it the secret, then the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRow<'t> {
     /// The next mailbox's id.
@@ -141,6 +158,16 @@ pub struct AccountRow<'t> {
     pub modseq: ModSeq,
     /// Octets of all its messages.
     pub octets: u64,
+    /// All its messages.
+    pub messages: u32,
+    /// Octets it may have; 0: as many as there is room for. RFC 9208 §5.1.
+    pub quota_octets: u64,
+    /// Messages it may have; 0: any number. RFC 9208 §5.2.
+    pub quota_messages: u32,
+    /// Its rows in table change that no message keeps: what vanished, and changes of mailboxes.
+    pub vanished: u32,
+    /// Up to here such rows are gone: whoever knew less than this is to be told everything. RFC 7162 §3.2.5.2.
+    pub trimmed: ModSeq,
     /// Whether login is refused.
     pub disabled: bool,
     /// The password hash as a PHC string; empty: no password works.
@@ -198,19 +225,57 @@ pub struct MessageRow {
     pub prefix_octets: u16,
 }
 
-/// Where a mail's octets are, 40 octets: offset u64, checksum u64, octets u64, segment u32, references u32, log u16, zero.
+/// How a mail's octets stand in their segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Encoding {
+    /// As they are.
+    #[default]
+    Raw = 0,
+    /// Packed by zstd, in frames that are read one by one; see `ringpost_log`.
+    Zstd = 1,
+}
+
+/// What of a segment is no longer wanted, 16 octets: octets u64, records u32, zero u32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SegmentRow {
+    /// Octets of records whose mail nobody refers to.
+    pub dead_octets: u64,
+    /// Such records.
+    pub dead_records: u32,
+}
+
+/// Where a mail's octets are, 64 octets: offset u64, checksum u64, octets u64, stored u64, record offset u64,
+/// record octets u64, segment u32, record segment u32, references u32, log u16, encoding u8, zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobRow {
     /// The log whose segment holds it.
     pub log: u16,
     /// Number of the segment file.
     pub segment: u32,
-    /// Where the raw mail begins in it, in octets.
+    /// Where the stored octets of the mail begin in it.
     pub offset: u64,
     /// Length of the raw mail.
     pub octets: u64,
+    /// Octets it takes in the segment.
+    pub stored: u64,
+    /// How they are to be read.
+    pub encoding: Encoding,
     /// XXH3-64 of the raw mail.
     pub checksum: u64,
+    /// The record that brought it, in the same segment unless the mail, a large one, has a segment of its own.
+    pub record: Stretch,
     /// Message rows that point here.
     pub references: u32,
+}
+
+/// Some octets of one segment of a log that is known from beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Number of the segment file.
+    pub segment: u32,
+    /// The first octet.
+    pub offset: u64,
+    /// How many.
+    pub octets: u64,
 }

@@ -3,6 +3,7 @@
 //! A write names accounts, mailboxes and UIDs, never rows or keys; [`crate::apply`] turns it into rows inside the
 //! backend's transaction. A write that fails leaves nothing behind and does not touch its neighbours.
 
+use crate::table::{Encoding, Stretch};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 
 /// How far a log has been applied: everything before `(segment, offset)`.
@@ -21,6 +22,13 @@ pub struct Position {
 pub enum Write {
     /// A mail that a log holds durably, into the mailboxes it goes to.
     Deliver(Deliver),
+    /// A mail that another log holds durably at a new place: the old place becomes free. The same path as a delivery.
+    Relocate(Relocate),
+    /// Rows of tables free and segment that are done with: the stretches are holes now, the segments are gone.
+    Tidied {
+        holes: Vec<(u16, Stretch)>,
+        segments: Vec<(u16, u32)>,
+    },
     /// Change flags of messages. RFC 9051 §6.4.6.
     Store(StoreFlags),
     /// Remove messages that have `\Deleted`; with `uids`, only those among them. RFC 9051 §6.4.3, §6.4.9.
@@ -68,6 +76,14 @@ pub enum Write {
     AccountRemove { account: AccountId },
     /// Replace the password hash.
     AccountSecret { account: AccountId, secret: String },
+    /// What an account may have; 0: no bound. RFC 9208 §5.
+    Quota {
+        account: AccountId,
+        octets: u64,
+        messages: u32,
+    },
+    /// Forget what vanished in an account up to a modification sequence. RFC 7162 §3.2.5.2 allows it.
+    Trim { account: AccountId, upto: ModSeq },
     /// Let `address` (a key of `Address::key`) lead to `targets`; replaces what it led to.
     AliasPut {
         address: String,
@@ -93,17 +109,48 @@ pub struct Deliver {
     pub blob: BlobId,
     /// Its segment.
     pub segment: u32,
-    /// Its first octet in the segment.
+    /// The first of its stored octets in the segment.
     pub offset: u64,
     /// Its length.
     pub octets: u64,
+    /// Octets it takes in the segment.
+    pub stored: u64,
+    /// How those are to be read.
+    pub encoding: Encoding,
+    /// The record: what becomes free with the mail.
+    pub record: Stretch,
     /// XXH3-64 of its octets.
     pub checksum: u64,
     /// What `message::digest` made of it.
     pub digest: Vec<u8>,
+    /// Its row in table text; empty: none.
+    pub text: Vec<u8>,
     /// One for each mailbox it goes to. Empty: the record is applied and its octets are free.
     pub targets: Vec<Target>,
     /// Where the log goes on after this record. A record before the applied position is passed over.
+    pub next: Position,
+}
+
+/// [`Write::Relocate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relocate {
+    /// The mail's name, which it keeps.
+    pub blob: BlobId,
+    /// The log that holds it now.
+    pub log: u16,
+    /// Its segment.
+    pub segment: u32,
+    /// The first of its stored octets in the segment.
+    pub offset: u64,
+    /// Octets it takes there.
+    pub stored: u64,
+    /// How those are to be read.
+    pub encoding: Encoding,
+    /// XXH3-64 of the raw mail: a blob row with another is left alone.
+    pub checksum: u64,
+    /// The record.
+    pub record: Stretch,
+    /// Where that log goes on after this record. A record before the applied position is passed over.
     pub next: Position,
 }
 

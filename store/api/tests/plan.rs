@@ -3,6 +3,7 @@
 use ringpost_api::apply::{self, Edits, Rows, Terms};
 use ringpost_api::behaviour::model::{Memory, Model};
 use ringpost_api::behaviour::{ask, script, tables};
+use ringpost_api::table::{Encoding, Stretch};
 use ringpost_api::write::{Deliver, FlagChange, Missing, Placed, Position, StoreFlags, Target};
 use ringpost_api::{Error, Outcome, Row, Snapshot, Store, Table, Write, key, read};
 use ringpost_types::limit::Limits;
@@ -83,8 +84,16 @@ fn deliver(accounts: &[u32]) -> Write {
         segment: 1,
         offset: 64,
         octets: 10,
+        stored: 10,
+        encoding: Encoding::Raw,
+        record: Stretch {
+            segment: 1,
+            offset: 64,
+            octets: 136,
+        },
         checksum: 0,
         digest: vec![],
+        text: vec![],
         targets: accounts.iter().map(target).collect(),
         next: Position {
             segment: 1,

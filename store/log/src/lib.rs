@@ -6,6 +6,11 @@
 //! Invariants: a record is durable before its appender hears of it, and immutable from then on; what is durable reaches
 //! the index in order, now or at the next start.
 
+/// The log that moved mails are written to when their old segment is given up.
+pub const REWRITE: u16 = 65_534;
+/// The log of mails that no shard took in: import.
+pub const OPERATIONS: u16 = 65_535;
+
 pub mod append;
 mod company;
 pub mod error;

@@ -16,6 +16,7 @@
 //! In:  a [`Record`].
 //! Out: its octets; and back, checked. A record is immutable once it is durable.
 
+use ringpost_api::table::{Encoding, Stretch};
 use ringpost_api::write::{Deliver, Missing, Position, Target};
 use ringpost_types::{AccountId, BlobId, MailboxId};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -123,8 +124,16 @@ impl Header {
             segment,
             offset: offset + HEADER_OCTETS as u64 + self.meta_octets(),
             octets: self.mail_octets,
+            stored: self.mail_octets,
+            encoding: Encoding::Raw,
+            record: Stretch {
+                segment,
+                offset,
+                octets: self.record_octets(),
+            },
             checksum: self.mail_checksum,
             digest,
+            text: Vec::new(),
             targets,
             next: Position {
                 segment,

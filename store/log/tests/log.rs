@@ -320,7 +320,10 @@ fn mails_come_back_in_pieces() {
             segment: deliver.segment,
             offset: deliver.offset,
             octets: deliver.octets,
+            stored: deliver.stored,
+            encoding: deliver.encoding,
             checksum: deliver.checksum,
+            record: deliver.record,
             references: 1,
         };
         assert!(

@@ -9,7 +9,7 @@
 use super::draft::{Account, Draft};
 use super::{ALIAS_TARGETS_MAX, mailboxes};
 use crate::row::{AddressRow, AddressTarget};
-use crate::table::special;
+use crate::table::{ChangeKind, special};
 use crate::write::AliasTarget;
 use crate::{Error, Outcome, Table, key, read};
 use ringpost_types::{AccountId, Address, MailboxId, ModSeq};
@@ -41,6 +41,11 @@ pub(super) fn create(draft: &mut Draft<'_>, name: &str, secret: &str) -> Result<
         next_mailbox: MailboxId::INBOX,
         mailboxes: 0,
         octets: 0,
+        messages: 0,
+        quota_octets: 0,
+        quota_messages: 0,
+        vanished: 0,
+        trimmed: ModSeq(0),
         disabled: false,
         secret: secret.to_owned(),
         name: name.to_owned(),
@@ -119,6 +124,40 @@ fn owned(target: AddressTarget<'_>) -> AliasTarget {
 pub(super) fn secret(draft: &mut Draft<'_>, id: AccountId, secret: &str) -> Result<Outcome, Error> {
     secret_fits(secret)?;
     draft.account(id)?.secret = secret.to_owned();
+    Ok(Outcome::Done)
+}
+
+pub(super) fn quota(
+    draft: &mut Draft<'_>,
+    id: AccountId,
+    octets: u64,
+    messages: u32,
+) -> Result<Outcome, Error> {
+    let account = draft.account(id)?;
+    (account.quota_octets, account.quota_messages) = (octets, messages);
+    Ok(Outcome::Done)
+}
+
+/// Drops the rows of table change up to `upto` that no message keeps.
+pub(super) fn trim(draft: &mut Draft<'_>, id: AccountId, upto: ModSeq) -> Result<Outcome, Error> {
+    let account = draft.account(id)?;
+    let (upto, trimmed) = (upto.min(account.modseq), account.trimmed);
+    let mut gone = Vec::new();
+    read::changes_since(draft.rows, id, trimmed, None, |change| {
+        if change.modseq > upto {
+            return ControlFlow::Break(());
+        }
+        if matches!(change.kind, ChangeKind::Vanished | ChangeKind::Mailbox) {
+            gone.push(key::change(id, change.modseq, change.mailbox, change.uid));
+        }
+        ControlFlow::Continue(())
+    })?;
+    for key in &gone {
+        draft.edits.delete(Table::Change, key);
+    }
+    let account = draft.account(id)?;
+    account.vanished = account.vanished.saturating_sub(gone.len() as u32);
+    account.trimmed = account.trimmed.max(upto);
     Ok(Outcome::Done)
 }
 

@@ -9,7 +9,8 @@
 
 use super::Terms;
 use super::draft::Draft;
-use crate::edits::{Edits, Extent};
+use super::space;
+use crate::edits::Edits;
 use crate::table::{BlobRow, MessageRow, flag};
 use crate::write::{Deliver, Missing, Placed, Target};
 use crate::{Error, Outcome, Snapshot, Table, key, read};
@@ -39,18 +40,7 @@ pub(super) fn deliver(
         edits.clear();
     }
     if nowhere {
-        let Deliver {
-            segment,
-            offset,
-            octets,
-            ..
-        } = *deliver;
-        edits.freed.push(Extent {
-            log,
-            segment,
-            offset,
-            octets,
-        });
+        space::free(rows, edits, &blob_row(deliver, 0))?;
     }
     edits.put(Table::Applied, &key::log(log), &deliver.next.encode());
     outcome
@@ -84,19 +74,29 @@ fn place(draft: &mut Draft<'_>, deliver: &Deliver) -> Result<Vec<Placed>, Error>
         placed.push(one);
     }
     if references > 0 {
-        let row = BlobRow {
-            log: deliver.blob.log(),
-            segment: deliver.segment,
-            offset: deliver.offset,
-            octets: deliver.octets,
-            checksum: deliver.checksum,
-            references,
-        };
         let key = key::blob(deliver.blob);
+        let row = blob_row(deliver, references);
         draft.edits.put(Table::Blob, &key, &row.encode());
         draft.edits.put(Table::Digest, &key, &deliver.digest);
+        if !deliver.text.is_empty() {
+            draft.edits.put(Table::Text, &key, &deliver.text);
+        }
     }
     Ok(placed)
+}
+
+fn blob_row(deliver: &Deliver, references: u32) -> BlobRow {
+    BlobRow {
+        log: deliver.blob.log(),
+        segment: deliver.segment,
+        offset: deliver.offset,
+        octets: deliver.octets,
+        stored: deliver.stored,
+        encoding: deliver.encoding,
+        checksum: deliver.checksum,
+        record: deliver.record,
+        references,
+    }
 }
 
 /// What is told of a target that nothing was put for.

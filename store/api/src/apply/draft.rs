@@ -4,8 +4,9 @@
 //! Out: one put for each row that changed, however often, and none for one that did not: a commit without edits costs
 //! no disk flush; [`Changed`] for each mailbox.
 
+use super::space;
 use crate::apply::{KEYWORDS_MAX, Terms};
-use crate::edits::{Edits, Extent};
+use crate::edits::Edits;
 use crate::row::Keywords;
 use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, flag};
 use crate::{Changed, Error, Snapshot, Table, key, read};
@@ -27,6 +28,11 @@ pub(super) struct Account {
     pub next_mailbox: MailboxId,
     pub mailboxes: u32,
     pub octets: u64,
+    pub messages: u32,
+    pub quota_octets: u64,
+    pub quota_messages: u32,
+    pub vanished: u32,
+    pub trimmed: ModSeq,
     pub disabled: bool,
     pub secret: String,
     pub name: String,
@@ -124,6 +130,7 @@ impl<'d> Draft<'d> {
     /// [`Draft::touch`], and a row in table change for the mailbox itself.
     pub fn touch_mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<(), Error> {
         let modseq = self.touch(account, id)?;
+        self.account(account)?.vanished += 1;
         self.note_change(account, modseq, id, Uid(0), ChangeKind::Mailbox);
         Ok(())
     }
@@ -161,7 +168,9 @@ impl<'d> Draft<'d> {
         mailbox.unseen += u32::from(row.flags & flag::SEEN == 0);
         mailbox.deleted += u32::from(row.flags & flag::DELETED != 0);
         mailbox.octets += u64::from(row.octets);
-        self.account(account)?.octets += u64::from(row.octets);
+        let owner = self.account(account)?;
+        owner.octets += u64::from(row.octets);
+        owner.messages += 1;
         let key = key::message(account, id, uid);
         self.edits
             .put(Table::Message, &key, &MessageRow { modseq, ..row }.encode());
@@ -215,6 +224,7 @@ impl<'d> Draft<'d> {
     ) -> Result<(), Error> {
         let modseq = self.touch(account, id)?;
         self.drop_message(account, id, uid, row)?;
+        self.account(account)?.vanished += 1;
         self.note_change(account, modseq, id, uid, ChangeKind::Vanished);
         Ok(())
     }
@@ -234,6 +244,7 @@ impl<'d> Draft<'d> {
         mailbox.octets = mailbox.octets.saturating_sub(row.octets.into());
         let owner = self.account(account)?;
         owner.octets = owner.octets.saturating_sub(row.octets.into());
+        owner.messages = less(owner.messages, 1)?;
         let key = key::message(account, id, uid);
         self.edits.delete(Table::Message, &key);
         if row.prefix_octets > 0 {
@@ -313,19 +324,8 @@ impl<'d> Draft<'d> {
             }
             edits.delete(Table::Blob, &key);
             edits.delete(Table::Digest, &key);
-            let BlobRow {
-                log,
-                segment,
-                offset,
-                octets,
-                ..
-            } = *blob;
-            edits.freed.push(Extent {
-                log,
-                segment,
-                offset,
-                octets,
-            });
+            edits.delete(Table::Text, &key);
+            space::free(self.rows, edits, blob)?;
         }
         if let Some(last) = self.uidvalidity {
             edits.put(Table::Setting, b"uidvalidity", &last.to_le_bytes());
@@ -347,6 +347,11 @@ impl Account {
             next_mailbox: row.next_mailbox,
             mailboxes: row.mailboxes,
             octets: row.octets,
+            messages: row.messages,
+            quota_octets: row.quota_octets,
+            quota_messages: row.quota_messages,
+            vanished: row.vanished,
+            trimmed: row.trimmed,
             disabled: row.disabled,
             secret: row.secret.to_owned(),
             name: row.name.to_owned(),
@@ -362,6 +367,11 @@ impl Account {
             mailboxes: self.mailboxes,
             modseq: self.modseq,
             octets: self.octets,
+            messages: self.messages,
+            quota_octets: self.quota_octets,
+            quota_messages: self.quota_messages,
+            vanished: self.vanished,
+            trimmed: self.trimmed,
             disabled: self.disabled,
             secret: &self.secret,
             name: &self.name,

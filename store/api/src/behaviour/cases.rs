@@ -4,7 +4,7 @@ mod mailboxes;
 mod messages;
 
 use super::{ask, recount, tables};
-use crate::table::{ChangeKind, flag, special};
+use crate::table::{ChangeKind, Encoding, Stretch, flag, special};
 use crate::write::{
     AliasTarget, Deliver, FlagChange, Missing, Placed, Position, StoreFlags, Target, Transfer,
 };
@@ -75,8 +75,16 @@ fn record(sequence: u64, targets: Vec<Target>) -> Write {
         segment: 1,
         offset: sequence * 4096,
         octets: 100,
+        stored: 100,
+        encoding: Encoding::Raw,
+        record: Stretch {
+            segment: 1,
+            offset: sequence * 4096 - 64,
+            octets: 2112,
+        },
         checksum: 77,
         digest: b"digest".to_vec(),
+        text: b"text".to_vec(),
         targets,
         next: Position {
             segment: 1,

@@ -3,7 +3,7 @@
 //! In:  numbers, for instance from a test that shrinks and prints them.
 //! Out: one write for each few of them; the same for the same numbers.
 
-use crate::table::{flag, special};
+use crate::table::{Encoding, Stretch, flag, special};
 use crate::write::{
     AliasTarget, Deliver, FlagChange, Missing, Position, StoreFlags, Target, Transfer, Write,
 };
@@ -181,8 +181,16 @@ impl<'n> Script<'n> {
             segment: 1,
             offset: sequence * 1000,
             octets: 100 + sequence,
+            stored: 100 + sequence,
+            encoding: Encoding::Raw,
+            record: Stretch {
+                segment: 1,
+                offset: sequence * 1000,
+                octets: 900,
+            },
             checksum: sequence,
             digest: vec![sequence as u8; 3],
+            text: vec![sequence as u8; (sequence % 2) as usize],
             targets,
             next: Position {
                 segment: 1,
