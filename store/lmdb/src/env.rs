@@ -6,9 +6,10 @@
 //! Read transactions are not bound to a thread (MDB_NOTLS), since a shard serves many readers on one.
 
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls};
+use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls};
 use ringpost_api::edits::Rows;
 use ringpost_api::{Error, Row, Snapshot, Table};
+use std::fs::File;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
@@ -46,6 +47,12 @@ impl Env {
         })?;
         let tables = opened.unwrap_commit();
         Ok(Env { env, tables })
+    }
+
+    /// Writes the whole environment to `out`, page by page, as of one snapshot, while the writer goes on.
+    pub fn copy(&self, out: &mut File) -> Result<(), Error> {
+        let copied = self.env.copy_to_file(out, CompactionOption::Disabled);
+        copied.map_err(failed)
     }
 
     pub fn snapshot(&self) -> Result<View<'_>, Error> {

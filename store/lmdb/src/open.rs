@@ -191,6 +191,17 @@ impl Lmdb {
         self.shared.freed_octets.load(Ordering::Relaxed)
     }
 
+    /// The environments of the index, each with its directory below the data directory.
+    pub(crate) fn environments(&self) -> Vec<(String, &Env)> {
+        vec![("index".to_owned(), &*self.env)]
+    }
+
+    /// While it lives no space is given back to the file system: no hole is punched, no segment removed.
+    pub fn hold_space(&self) -> Hold {
+        self.shared.holds.fetch_add(1, Ordering::SeqCst);
+        Hold(Arc::clone(&self.shared))
+    }
+
     /// Puts other limits in force, from the next commit on.
     pub fn set_limits(&self, limits: Limits) {
         *self
@@ -212,6 +223,15 @@ impl Lmdb {
             // A writer that panicked has told so itself; what it had not committed is in the logs.
             let _ = writer.join();
         }
+    }
+}
+
+/// Made by [`Lmdb::hold_space`].
+pub struct Hold(Arc<Shared>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.holds.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

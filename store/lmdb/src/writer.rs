@@ -20,7 +20,7 @@ use ringpost_api::write::Target;
 use ringpost_api::{Answer, Changed, Error, Feed, Outcome, ReplyTo, Sink, Write};
 use ringpost_types::limit::Limits;
 use std::ptr::addr_eq;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub lag_octets: AtomicU64,
     /// Octets of mail that nobody refers to any more, since the start.
     pub freed_octets: AtomicU64,
+    /// Those who want no space given back now: see `Lmdb::hold_space`.
+    pub holds: AtomicUsize,
     pub feeds: Mutex<Vec<Weak<dyn Feed>>>,
     /// In force from the next commit on.
     pub limits: Mutex<Arc<Limits>>,
@@ -83,6 +85,7 @@ impl Shared {
         Shared {
             lag_octets: AtomicU64::default(),
             freed_octets: AtomicU64::default(),
+            holds: AtomicUsize::default(),
             feeds: Mutex::default(),
             limits: Mutex::new(Arc::new(limits)),
             alarm,

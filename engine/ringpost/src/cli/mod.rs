@@ -5,12 +5,14 @@
 
 pub mod account;
 pub mod alias;
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod dns;
 pub mod exit;
 pub mod init;
 pub mod password;
+pub mod progress;
 
 use clap::{Args, Parser, Subcommand};
 use exit::{Exit, Failure};
@@ -42,6 +44,8 @@ enum Command {
     /// Add, remove and list aliases
     #[command(subcommand)]
     Alias(alias::Alias),
+    /// Take a generation of a backup, list them, verify one
+    Backup(backup::Backup),
     /// DNS records of a local domain
     #[command(subcommand)]
     Dns(dns::Dns),
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(named)) => check::run(&named),
         Command::Account(account) => account.run(),
         Command::Alias(alias) => alias.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Dns(dns) => dns.run(),
     };
     match done {

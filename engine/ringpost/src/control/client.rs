@@ -2,6 +2,7 @@
 //!
 //! In:  a [`Request`]. Out: an [`Answer`], or a [`Failure`] with its exit code. Blocks; it has a thread of its own.
 
+use super::operation::{self, Operation, Teller, World};
 use super::request::{self, Answer, Plan, Request};
 use super::socket;
 use crate::cli::exit::Failure;
@@ -10,6 +11,7 @@ use crate::config::Config;
 use ringpost_api::{Error, Outcome, ReplyTo, Sink, Store, Write};
 use ringpost_directory::Domains;
 use ringpost_lmdb::Lmdb;
+use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -51,6 +53,56 @@ fn through(mut stream: UnixStream, request: &Request) -> io::Result<Result<Answe
         ));
     }
     Ok(serde_json::from_str::<Answer>(&answer)?.into_result())
+}
+
+/// Has an operation done by whoever has the store. Its report.
+pub fn operate(config: &Config, operation: Operation, tell: Teller<'_>) -> Result<Value, Failure> {
+    let path = socket(&config.data_dir);
+    let gone = |error: io::Error| {
+        Failure::unreachable(format!("the server at {}: {error}", path.display()))
+    };
+    match UnixStream::connect(&path) {
+        Ok(stream) => operate_through(stream, operation, tell).map_err(gone)?,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(gone(error)),
+        Err(_) => {
+            let store = open(config)?;
+            let world = World {
+                store: store.clone(),
+                config: Arc::new(config.clone()),
+            };
+            let report = operation::perform(&world, &operation, tell);
+            store.close();
+            report
+        }
+    }
+}
+
+fn operate_through(
+    mut stream: UnixStream,
+    operation: Operation,
+    tell: Teller<'_>,
+) -> io::Result<Result<Value, Failure>> {
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+    let mut line = serde_json::to_vec(&Request::Operate(operation))?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    for line in BufReader::new(stream).lines() {
+        let answer = serde_json::from_str::<Answer>(&line?)?;
+        match answer.into_result() {
+            Ok(Answer::Progress(progress)) => {
+                if tell(progress).is_break() {
+                    return Ok(Err(Failure::not_well("ended before it was done")));
+                }
+            }
+            Ok(Answer::Report(report)) => return Ok(Ok(report)),
+            Ok(other) => return Err(io::Error::other(format!("an answer to nothing: {other:?}"))),
+            Err(failure) => return Ok(Err(failure)),
+        }
+    }
+    Err(io::Error::other(
+        "it closed the connection without an answer",
+    ))
 }
 
 fn directly(config: &Config, request: &Request) -> Result<Answer, Failure> {

@@ -5,6 +5,7 @@
 //! [`signal`].
 
 pub mod client;
+pub mod operation;
 pub mod request;
 pub mod server;
 pub mod signal;

@@ -3,6 +3,7 @@
 //! In:  a [`Request`]. Out: an [`Answer`] or an error text with its exit code. A request that changes something
 //! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
 
+use super::operation::{Operation, Progress};
 use crate::cli::exit::{Exit, Failure};
 use ringpost_api::{Error, Outcome, Snapshot, Write};
 use ringpost_directory::{Domains, account};
@@ -15,13 +16,28 @@ pub const REQUEST_OCTETS_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
-    AccountAdd { name: String, secret: String },
-    AccountPasswd { name: String, secret: String },
-    AccountRemove { name: String },
+    AccountAdd {
+        name: String,
+        secret: String,
+    },
+    AccountPasswd {
+        name: String,
+        secret: String,
+    },
+    AccountRemove {
+        name: String,
+    },
     AccountList,
-    AliasAdd { name: String, targets: Vec<String> },
-    AliasRemove { name: String },
+    AliasAdd {
+        name: String,
+        targets: Vec<String>,
+    },
+    AliasRemove {
+        name: String,
+    },
     AliasList,
+    /// Work that takes long: any number of [`Answer::Progress`], then another answer.
+    Operate(Operation),
 }
 
 /// One account of a list.
@@ -48,10 +64,22 @@ pub enum Answer {
     Done,
     Accounts(Vec<AccountLine>),
     Aliases(Vec<AliasLine>),
-    Refused { code: u8, text: String },
+    /// How far an operation is; not the last answer.
+    Progress(Progress),
+    /// What came of an operation.
+    Report(serde_json::Value),
+    Refused {
+        code: u8,
+        text: String,
+    },
 }
 
 impl Answer {
+    /// Whether it tells something that is told only once.
+    pub fn is_note(&self) -> bool {
+        matches!(self, Answer::Progress(progress) if progress.note.is_some())
+    }
+
     /// The answer, or the failure it tells of.
     pub fn into_result(self) -> Result<Answer, Failure> {
         match self {
@@ -109,6 +137,10 @@ pub fn plan(
                 disabled: account.disabled,
             });
             return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
+        }
+        Request::Operate(operation) => {
+            let why = format!("a {} is no single write", operation.name());
+            return Err(Failure::usage(why));
         }
         Request::AliasList => {
             let aliases = account::list_aliases(snapshot)?.into_iter();

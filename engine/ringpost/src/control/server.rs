@@ -5,6 +5,7 @@
 //! Invariants: mode 0600 before anyone can connect; a line is at most [`REQUEST_OCTETS_MAX`]; at most
 //! [`CONNECTIONS_MAX`] at once, each silent for [`SILENCE_MAX`] at most.
 
+use super::operation::{BEAT, Bench, Operation, Progress, World};
 use super::request::{self, Answer, Plan, REQUEST_OCTETS_MAX, Request};
 use crate::cli::exit::Failure;
 use ringpost_api::{Error, Outcome, ReplyTo, Sink, Store};
@@ -15,6 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
@@ -31,6 +33,10 @@ pub struct Desk {
     pub store: Arc<dyn Store>,
     /// Its directory, for the local domains in force.
     pub directory: Arc<Directory>,
+    /// What operations work on.
+    pub world: World,
+    /// Where they are done.
+    pub bench: Bench,
 }
 
 /// Opens the socket at `path`. A file that a killed server left there is replaced: the caller holds the lock of
@@ -83,16 +89,53 @@ async fn serve(stream: UnixStream, desk: &Desk) -> io::Result<()> {
         }
         let whole = line.ends_with(b"\n");
         let answer = match serde_json::from_slice::<Request>(&line) {
+            Ok(Request::Operate(operation)) if whole => {
+                operate(desk, operation, &mut output).await?
+            }
             Ok(request) if whole => answer(desk, &request).await,
             Ok(_) => Err(Failure::usage("a request must end with a line end")),
             Err(error) => Err(Failure::usage(format!("not a request: {error}"))),
         };
-        let mut line = serde_json::to_vec(&Answer::from(answer))?;
-        line.push(b'\n');
-        output.write_all(&line).await?;
+        write(&mut output, &Answer::from(answer)).await?;
         if !whole {
             return Ok(());
         }
+    }
+}
+
+/// Passes on what an operation tells until its last answer, which is returned. Who goes away ends it.
+async fn operate(
+    desk: &Desk,
+    operation: Operation,
+    output: &mut OwnedWriteHalf,
+) -> io::Result<Result<Answer, Failure>> {
+    let mut running = match desk.bench.begin(desk.world.clone(), operation) {
+        Ok(running) => running,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let mut last = Progress::default();
+    loop {
+        match timeout(BEAT, running.answers.recv()).await {
+            Ok(Some(Answer::Progress(progress))) => {
+                last = Progress {
+                    note: None,
+                    ..progress.clone()
+                };
+                write(output, &Answer::Progress(progress)).await?;
+            }
+            Ok(Some(answer)) => return Ok(answer.into_result()),
+            Ok(None) => return Ok(Err(Failure::unreachable("the operation broke off"))),
+            Err(_) => write(output, &Answer::Progress(last.clone())).await?,
+        }
+    }
+}
+
+async fn write(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    match timeout(SILENCE_MAX, output.write_all(&line)).await {
+        Ok(written) => written,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 

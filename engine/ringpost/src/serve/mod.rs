@@ -22,6 +22,7 @@ pub mod services;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tell;
 use crate::config::{Config, Listener, world};
+use crate::control::operation::{Bench, World};
 use crate::control::{self, client, server, signal};
 use files::Share;
 use reload::Live;
@@ -174,6 +175,11 @@ impl Control {
         let desk = server::Desk {
             store: self.store.clone(),
             directory: self.directory.clone(),
+            world: World {
+                store: self.store.clone(),
+                config: Arc::new(self.live.config.clone()),
+            },
+            bench: Bench::default(),
         };
         let desk = tokio::task::spawn_local(server::run(socket, Arc::new(desk)));
         for open in self.listeners.iter() {
