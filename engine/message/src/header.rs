@@ -106,18 +106,27 @@ pub fn select<N: AsRef<[u8]>>(header: &[u8], names: &[N], take: Take, out: &mut 
 /// Undoes folding: line ends go, the white space behind them stays; white space at both ends goes. A NUL, or a CR or LF
 /// that folds nothing, becomes a space. RFC 5322 §2.2.3.
 pub fn unfold(value: &[u8]) -> Vec<u8> {
-    let value = value.trim_ascii();
     let mut plain = Vec::with_capacity(value.len());
-    let folds = |at: usize| matches!(value.get(at), Some(b' ' | b'\t'));
-    for (at, &octet) in value.iter().enumerate() {
-        match octet {
-            b'\r' if value.get(at + 1) == Some(&b'\n') && folds(at + 2) => {}
-            b'\n' if folds(at + 1) => {}
-            b'\r' | b'\n' | 0 => plain.push(b' '),
-            octet => plain.push(octet),
-        }
-    }
+    unfold_into(value, &mut plain);
     plain
+}
+
+/// As [`unfold`], appended to `out`.
+pub fn unfold_into(value: &[u8], out: &mut Vec<u8>) {
+    let mut rest = value.trim_ascii();
+    while let Some(at) = ringpost_scan::line::find_special(rest) {
+        out.extend_from_slice(&rest[..at]);
+        let (used, space) = match &rest[at..] {
+            [b'\r', b'\n', b' ' | b'\t', ..] => (2, false),
+            [b'\n', b' ' | b'\t', ..] => (1, false),
+            _ => (1, true),
+        };
+        if space {
+            out.push(b' ');
+        }
+        rest = &rest[at + used..];
+    }
+    out.extend_from_slice(rest);
 }
 
 /// [`unfold`], borrowed where there is nothing to undo.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`scanner`] (one pass over a message while it arrives, gives the digest), [`digest`] (what was
 //! found, as a view), [`header`] (walk and select header fields), [`parameter`] and [`address`] (the two grammars
-//! of structured fields), [`text`] (decode for people and SEARCH), [`date`].
+//! of structured fields), [`text`] and [`word`] (decode for people), [`searchable`] (what SEARCH looks through, by way of
+//! [`html`] and [`fold`]), [`date`].
 //!
 //! Section octets for IMAP, with `d` a [`Digest`] and `p = d.find(path)`:
 //! `[HEADER]` `d.header()`, `[TEXT]` `d.body()`, `[1.2]` `p.body`, `[1.2.MIME]` `p.header`, `[1.2.HEADER]` and
@@ -16,10 +17,13 @@ pub mod date;
 mod describe;
 pub mod digest;
 mod fault;
+pub mod fold;
 pub mod header;
+pub mod html;
 mod lex;
 pub mod parameter;
 pub mod scanner;
+pub mod searchable;
 mod span;
 pub mod text;
 pub mod word;

@@ -1,4 +1,4 @@
-//! Makes readable UTF-8 of parts: for SEARCH and for people. Header values: [`crate::word`].
+//! Makes readable UTF-8 of parts. Header values: [`crate::word`]; what SEARCH looks through: [`crate::searchable`].
 //!
 //! In:  octets of a part's body as they stand, its transfer encoding, its charset.
 //! Out: a `String`. Nothing fails: what cannot be decoded becomes U+FFFD or stays as it is.
@@ -52,12 +52,6 @@ pub fn of_part<'m>(part: &Part<'_>, message: &'m [u8]) -> Option<Cow<'m, str>> {
     is_text.then(|| decode(part.body.of(message), part.encoding, part.charset()))
 }
 
-/// How text is compared when case does not matter: lower case of every script. RFC 9051 §6.4.4 leaves the rule for what
-/// is not ASCII to the server.
-pub fn fold(text: &str) -> String {
-    text.to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +84,5 @@ mod tests {
                 "{body:?}"
             );
         }
-        assert_eq!(fold("GRÜN"), fold("grün"));
     }
 }

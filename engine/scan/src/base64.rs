@@ -21,15 +21,37 @@ const VALUE: [u8; 256] = {
 
 /// Appends what `octets` encode to `out`.
 pub fn decode_into(octets: &[u8], out: &mut Vec<u8>) {
+    let mut group = Group::default();
+    decode_piece(&mut group, octets, out);
+    group.end(out);
+}
+
+/// Characters of a group of four that is not complete yet: what is kept between pieces of one text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Group {
+    bits: u32,
+    have: u32,
+}
+
+impl Group {
+    /// The text ends here.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        let Group { bits, have } = std::mem::take(self);
+        give(bits, have, out);
+    }
+}
+
+/// As [`decode_into`], for a text that comes in pieces, cut anywhere; [`Group::end`] behind the last one.
+pub fn decode_piece(group: &mut Group, octets: &[u8], out: &mut Vec<u8>) {
     out.reserve(octets.len() / 4 * 3 + 3);
     #[cfg(target_arch = "x86_64")]
     if crate::avx2() {
         // SAFETY: the processor has AVX2.
-        return decode_with(octets, out, |octets, out| unsafe {
+        return step(group, octets, out, |octets, out| unsafe {
             blocks_avx2(octets, out)
         });
     }
-    decode_with(octets, out, |_, _| 0)
+    step(group, octets, out, |_, _| 0)
 }
 
 /// `octets` decoded.
@@ -39,15 +61,31 @@ pub fn decode(octets: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The plain form. Wherever a group begins, `blocks` may take as many whole clean groups as it likes.
-#[inline(always)]
+/// The plain form, for a whole text.
+#[cfg(test)]
 pub(crate) fn decode_with(
     octets: &[u8],
     out: &mut Vec<u8>,
     blocks: impl Fn(&[u8], &mut Vec<u8>) -> usize,
 ) {
+    let mut group = Group::default();
+    step(&mut group, octets, out, blocks);
+    group.end(out);
+}
+
+/// The plain form. Wherever a group begins, `blocks` may take as many whole clean groups as it likes.
+#[inline(always)]
+fn step(
+    state: &mut Group,
+    octets: &[u8],
+    out: &mut Vec<u8>,
+    blocks: impl Fn(&[u8], &mut Vec<u8>) -> usize,
+) {
     let mut at = 0;
-    let (mut group, mut have) = (0u32, 0);
+    let Group {
+        bits: mut group,
+        mut have,
+    } = *state;
     while at < octets.len() {
         if have == 0 {
             at += blocks(&octets[at..], out);
@@ -73,7 +111,7 @@ pub(crate) fn decode_with(
         }
         at += 1;
     }
-    give(group, have, out);
+    *state = Group { bits: group, have };
 }
 
 /// Groups of four from the start of `octets` without padding or junk.
@@ -190,6 +228,12 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(decode(text.as_bytes()), *expected, "{text:?}");
+            let (mut group, mut out) = (Group::default(), Vec::new());
+            for octet in text.as_bytes().chunks(1) {
+                decode_piece(&mut group, octet, &mut out);
+            }
+            group.end(&mut out);
+            assert_eq!(out, *expected, "{text:?}, octet by octet");
         }
     }
 }

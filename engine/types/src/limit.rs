@@ -70,10 +70,13 @@ limits! {
     smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
     message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";
     message_memory_octets_max: "octets" = 268_435_456, "Octets of mails arriving on one shard at once; above it 452 4.3.1.";
+    message_stream_octets: "octets" = 1_048_576, "A larger mail is written into the log while it arrives: what is held of it in memory stays below this.";
+    message_header_octets_max: "octets" = 1_048_576, "Of one header so much is read; what it says further on stays in the mail unread. No smaller than Exim's bound.";
     message_header_fields_max: "fields" = 4_096, "Header fields told apart in one header; the rest stays in the mail unread.";
     message_parts_max: "parts" = 1_000, "MIME parts told apart; the rest is one opaque part.";
     message_depth_max: "levels" = 32, "MIME nesting told apart; deeper parts are opaque.";
     message_digest_octets_max: "octets" = 262_144, "Header values kept in one digest: what FETCH ENVELOPE and BODYSTRUCTURE may answer; values above it are told as NIL.";
+    message_text_octets_max: "octets" = 1_048_576, "Readable text of one mail kept for SEARCH; of a mail with more nothing is kept, and a search reads the mail itself.";
     message_received_max: "fields" = 100, "RFC 5321 6.3: a mail with more Received fields is in a loop, 554 5.4.6.";
     imap_command_octets_max: "octets" = 65_536, "One command without its literals of APPEND. RFC 7162 4 asks for 8,192 at least.";
     imap_literal_octets_max: "octets" = 65_536, "A literal anywhere but in APPEND.";
