@@ -17,6 +17,7 @@ const RANKS: &[(&str, u32)] = &[
     ("engine/delivery", 3),
     ("engine/smtpd", 4),
     ("engine/imapd", 4),
+    ("engine/migration", 4),
     ("engine/ringpost", 5),
     ("store/api", 0),
     ("store/log", 1),
