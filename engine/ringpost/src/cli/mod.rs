@@ -13,6 +13,7 @@ pub mod exit;
 pub mod init;
 pub mod password;
 pub mod progress;
+pub mod restore;
 
 use clap::{Args, Parser, Subcommand};
 use exit::{Exit, Failure};
@@ -46,6 +47,8 @@ enum Command {
     Alias(alias::Alias),
     /// Take a generation of a backup, list them, verify one
     Backup(backup::Backup),
+    /// Bring a backup back into a new folder
+    Restore(restore::Restore),
     /// DNS records of a local domain
     #[command(subcommand)]
     Dns(dns::Dns),
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Account(account) => account.run(),
         Command::Alias(alias) => alias.run(),
         Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Dns(dns) => dns.run(),
     };
     match done {
