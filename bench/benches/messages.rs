@@ -29,9 +29,9 @@ fn scan(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut scanner = Scanner::new(&limits);
                 for end in (CHUNK_OCTETS..mail.len()).step_by(CHUNK_OCTETS) {
-                    scanner.feed(&mail[..end]);
+                    scanner.feed(&mail[..end], 0);
                 }
-                black_box(scanner.finish(&mail))
+                black_box(scanner.finish(&mail, 0))
             });
         });
     }
@@ -52,7 +52,7 @@ fn pass(criterion: &mut Criterion) {
                 while end < mail.len() {
                     end = (end + CHUNK_OCTETS).min(mail.len());
                     let so_far = &mail[..end];
-                    scanner.feed(so_far);
+                    scanner.feed(so_far, 0);
                     if let (None, Some(body)) = (&hashes, scanner.header_end()) {
                         let values = scanner.signatures().iter().map(|span| span.of(so_far));
                         hashes = Some(BodyHashes::new(values));
@@ -65,7 +65,7 @@ fn pass(criterion: &mut Criterion) {
                 }
                 let results = hashes.unwrap_or_default().finish();
                 assert_eq!(results.len(), 1);
-                black_box((scanner.finish(&mail), results))
+                black_box((scanner.finish(&mail, 0), results))
             });
         });
     }
@@ -73,7 +73,7 @@ fn pass(criterion: &mut Criterion) {
 }
 
 fn digest(criterion: &mut Criterion) {
-    let octets = Scanner::new(&Limits::default()).finish(&corpus::multipart(64 * 1024));
+    let octets = Scanner::scan(&Limits::default(), &corpus::multipart(64 * 1024));
     let mut group = criterion.benchmark_group("digest");
     group.throughput(Throughput::Elements(1));
     group.bench_function("read", |bencher| {

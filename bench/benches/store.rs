@@ -24,7 +24,7 @@ const MAIL_OCTETS: usize = 2 * 1024;
 /// 64 records as delivery makes them, for one account's INBOX.
 fn records(account: AccountId) -> Vec<Record> {
     let octets = corpus::plain(MAIL_OCTETS);
-    let digest = Scanner::new(&Limits::default()).finish(&octets);
+    let digest = Scanner::scan(&Limits::default(), &octets);
     let target = Target {
         account,
         mailbox: MailboxId::INBOX,

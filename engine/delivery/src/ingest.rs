@@ -110,7 +110,7 @@ impl Ingest {
         }
         reserve(&mut self.octets, run.len(), &mut self.charge)?;
         self.octets.extend_from_slice(run);
-        self.scanner.feed(&self.octets);
+        self.scanner.feed(&self.octets, 0);
         self.hash();
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Ingest {
 
     /// The mail is complete.
     pub fn finish(self) -> Arrived {
-        let digest = self.scanner.finish(&self.octets);
+        let digest = self.scanner.finish(&self.octets, 0);
         let received = Digest::read(&digest).map_or(0, |digest| digest.received());
         let ours = u32::from(self.head_octets > 0);
         let signatures = match self.hashing {
@@ -193,9 +193,7 @@ impl Arrived {
         self.octets
             .splice(self.head_octets..self.head_octets, added.iter().copied());
         self.head_octets += added.len();
-        let mut scanner = Scanner::new(limits);
-        scanner.feed(&self.octets);
-        self.digest = scanner.finish(&self.octets);
+        self.digest = Scanner::scan(limits, &self.octets);
         Ok(self)
     }
 }

@@ -4,6 +4,7 @@
 //! scanner; and the part's description and envelope among the digest's [`Texts`].
 
 use crate::digest::write::Texts;
+use crate::span::Window;
 use crate::{Faults, Span, address, header, parameter};
 use std::borrow::Cow;
 
@@ -75,6 +76,9 @@ fn slot(name: &[u8]) -> Option<Slot> {
 #[derive(Debug, Default)]
 pub(crate) struct Fields(Vec<(Slot, Span)>);
 
+/// Fields that matter in most headers.
+const USUAL_FIELDS: usize = 16;
+
 /// What a part has when its Content-Type is missing. RFC 2045 §5.2, RFC 2046 §5.1.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fallback {
@@ -113,6 +117,9 @@ impl Fields {
     pub fn add(&mut self, name: &[u8], value: Span) {
         let Some(slot) = slot(name) else { return };
         if LISTS.contains(&slot) || self.span(slot).is_none() {
+            if self.0.capacity() == 0 {
+                self.0.reserve(USUAL_FIELDS);
+            }
             self.0.push((slot, value));
         }
     }
@@ -127,22 +134,37 @@ impl Fields {
     }
 
     /// The unfolded value; `None` where the field is missing or empty.
-    fn value<'m>(&self, message: &'m [u8], slot: Slot) -> Option<Cow<'m, [u8]>> {
-        let value = self.span(slot)?.of(message).trim_ascii();
+    fn value<'m>(&self, window: Window<'m>, slot: Slot) -> Option<Cow<'m, [u8]>> {
+        let value = window.of(self.span(slot)?).trim_ascii();
         (!value.is_empty()).then(|| header::unfolded(value))
+    }
+
+    /// Whether there is a Date that says something.
+    pub fn has_date(&self, window: Window<'_>) -> bool {
+        self.says(window, Slot::Date)
+    }
+
+    /// Whether there is a Message-ID that says something.
+    pub fn has_message_id(&self, window: Window<'_>) -> bool {
+        self.says(window, Slot::MessageId)
+    }
+
+    fn says(&self, window: Window<'_>, slot: Slot) -> bool {
+        let value = self.span(slot).map(|span| window.of(span));
+        value.is_some_and(|value| !value.trim_ascii().is_empty())
     }
 
     /// Decides what the body is and writes the description.
     pub fn describe(
         &self,
-        message: &[u8],
+        window: Window<'_>,
         fallback: Fallback,
         room: Room,
         texts: &mut Texts,
         faults: &mut Faults,
     ) -> Body {
-        let value = self.value(message, Slot::ContentType);
-        let encoding = self.value(message, Slot::ContentEncoding);
+        let value = self.value(window, Slot::ContentType);
+        let encoding = self.value(window, Slot::ContentEncoding);
         let encoding = encoding.as_deref().map(first_token);
         let content = match value.as_deref().map(parameter::media_type) {
             Some(Some((media_type, subtype, parameters))) => Content {
@@ -181,17 +203,17 @@ impl Fields {
             Shown::Default => Content::TEXT.write(texts),
             Shown::Opaque => Content::OPAQUE.write(texts),
         }
-        self.describe_rest(message, encoding, texts);
+        self.describe_rest(window, encoding, texts);
         body
     }
 
     /// Everything behind the type.
-    fn describe_rest(&self, message: &[u8], encoding: Option<&[u8]>, texts: &mut Texts) {
-        texts.text(self.value(message, Slot::ContentId).as_deref());
-        texts.text(self.value(message, Slot::ContentDescription).as_deref());
+    fn describe_rest(&self, window: Window<'_>, encoding: Option<&[u8]>, texts: &mut Texts) {
+        texts.text(self.value(window, Slot::ContentId).as_deref());
+        texts.text(self.value(window, Slot::ContentDescription).as_deref());
         texts.text(encoding);
-        texts.text(self.value(message, Slot::ContentMd5).as_deref());
-        let disposition = self.value(message, Slot::ContentDisposition);
+        texts.text(self.value(window, Slot::ContentMd5).as_deref());
+        let disposition = self.value(window, Slot::ContentDisposition);
         match disposition.as_deref().and_then(parameter::disposition) {
             Some((disposition, parameters)) => {
                 texts.text(Some(disposition));
@@ -202,22 +224,22 @@ impl Fields {
                 texts.groups::<2>(std::iter::empty());
             }
         }
-        let languages = self.value(message, Slot::ContentLanguage);
+        let languages = self.value(window, Slot::ContentLanguage);
         let languages = languages.as_deref().unwrap_or_default();
         let tags = languages.split(|octet| *octet == b',').map(first_token);
         texts.groups(tags.filter(|tag| !tag.is_empty()).map(|tag| [tag]));
-        texts.text(self.value(message, Slot::ContentLocation).as_deref());
+        texts.text(self.value(window, Slot::ContentLocation).as_deref());
     }
 
     /// Writes the envelope. RFC 9051 §7.5.2.
-    pub fn envelope(&self, message: &[u8], texts: &mut Texts) {
+    pub fn envelope(&self, window: Window<'_>, texts: &mut Texts) {
         for slot in [Slot::Date, Slot::Subject, Slot::InReplyTo, Slot::MessageId] {
-            texts.text(self.value(message, slot).as_deref());
+            texts.text(self.value(window, slot).as_deref());
         }
         for slot in LISTS {
             let mut list = texts.address_list();
             for (_, span) in self.0.iter().filter(|(known, _)| *known == slot) {
-                let value = header::unfolded(span.of(message));
+                let value = header::unfolded(window.of(*span));
                 address::parse(&value, &mut |item| list.add(item));
             }
             texts.addresses(&list);
@@ -299,13 +321,13 @@ impl<'v> Content<'v> {
 /// A part of which nothing is known: text/plain, and nothing more.
 pub(crate) fn plain(texts: &mut Texts) {
     Content::TEXT.write(texts);
-    Fields::default().describe_rest(&[], None, texts);
+    Fields::default().describe_rest(Window::new(&[], 0), None, texts);
 }
 
 /// A part that is not looked into.
 pub(crate) fn opaque(texts: &mut Texts) {
     Content::OPAQUE.write(texts);
-    Fields::default().describe_rest(&[], None, texts);
+    Fields::default().describe_rest(Window::new(&[], 0), None, texts);
 }
 
 fn write_parameters(texts: &mut Texts, parameters: parameter::Parameters<'_>) {

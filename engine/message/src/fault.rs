@@ -34,6 +34,7 @@ faults! {
     DIGEST_LIMIT = 12, "header values left out of the digest for their size";
     NO_HEADER = 13, "no header at all";
     EIGHT_BIT_HEADER = 14, "octets above 127 in a header";
+    HEADER_LIMIT = 15, "a header longer than is read";
 }
 
 impl Faults {

@@ -1,4 +1,4 @@
-//! A range of octets in a message that may still move in memory.
+//! A range of octets in a message that may still move in memory, and the part of a message that is still in memory.
 
 use std::ops::Range;
 
@@ -40,5 +40,37 @@ impl Span {
 impl From<Span> for Range<usize> {
     fn from(span: Span) -> Self {
         span.start..span.end
+    }
+}
+
+/// The octets of a message that are in memory, up to the last one received. What was before them has been let go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'m> {
+    octets: &'m [u8],
+    /// The message's octets in front.
+    base: usize,
+}
+
+impl<'m> Window<'m> {
+    pub fn new(octets: &'m [u8], base: usize) -> Self {
+        Window { octets, base }
+    }
+
+    /// Octets of the message up to its end.
+    pub fn end(self) -> usize {
+        self.base + self.octets.len()
+    }
+
+    /// The octets from `start` up to but not including `end`; those that are not here are left out.
+    #[inline]
+    pub fn range(self, start: usize, end: usize) -> &'m [u8] {
+        let end = end.saturating_sub(self.base).min(self.octets.len());
+        let start = start.saturating_sub(self.base).min(end);
+        &self.octets[start..end]
+    }
+
+    /// The octets that `span` names.
+    pub fn of(self, span: Span) -> &'m [u8] {
+        self.range(span.start, span.end)
     }
 }

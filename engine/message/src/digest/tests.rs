@@ -3,7 +3,7 @@ use crate::Scanner;
 use ringpost_types::limit::Limits;
 
 fn digest_of(message: &[u8]) -> Vec<u8> {
-    Scanner::new(&Limits::default()).finish(message)
+    Scanner::scan(&Limits::default(), message)
 }
 
 const NESTED: &[u8] = b"From: A <a@x>\r\nSubject: outer\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\

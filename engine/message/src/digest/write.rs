@@ -9,6 +9,9 @@ const SHORT_OCTETS_MAX: usize = 127;
 /// Enough for the texts of most mails.
 const USUAL_OCTETS: usize = 512;
 
+/// Enough for most address lists.
+const USUAL_LIST_OCTETS: usize = 128;
+
 /// Appends LEB128.
 pub(crate) fn integer(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -124,6 +127,9 @@ impl Addresses {
         if self.octets.len() + needs > self.octets_max {
             self.cut = true;
             return;
+        }
+        if self.octets.capacity() == 0 {
+            self.octets.reserve(USUAL_LIST_OCTETS);
         }
         match item {
             Item::Mailbox {

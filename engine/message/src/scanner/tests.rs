@@ -17,24 +17,50 @@ fn show(digest: &Digest<'_>, index: usize, message: &[u8]) -> String {
     format!("{name}[{}]", below.join(" "))
 }
 
+/// The digest of a message that arrives up to each of `ends` in turn. What may be let go of is gone each time. No
+/// window is longer than `window_octets_max`.
+fn in_windows(
+    limits: &Limits,
+    message: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    window_octets_max: usize,
+) -> Vec<u8> {
+    let mut scanner = Scanner::new(limits);
+    for end in ends {
+        let base = scanner.keep_from();
+        assert!(end - base <= window_octets_max, "{end} - {base}");
+        scanner.feed(&message[base..end], base);
+    }
+    let base = scanner.keep_from();
+    scanner.finish(&message[base..], base)
+}
+
 fn check(message: &[u8], expected: &str, faults: Faults) {
     let limits = Limits::default();
-    let whole = Scanner::new(&limits).finish(message);
+    let whole = Scanner::scan(&limits, message);
     let digest = Digest::read(&whole).expect("just written");
     let shown = String::from_utf8_lossy(message).into_owned();
     assert_eq!(show(&digest, 0, message), expected, "{shown:?}");
     assert_eq!(digest.faults(), faults, "{shown:?}");
-    // The cut must not show: into two at every place, and into single octets.
+    // The cut must not show: into two at every place, and into single octets; nor what was let go.
     for cut in 0..=message.len() {
         let mut scanner = Scanner::new(&limits);
-        scanner.feed(&message[..cut]);
-        assert_eq!(scanner.finish(message), whole, "{shown:?} cut at {cut}");
+        scanner.feed(&message[..cut], 0);
+        assert_eq!(scanner.finish(message, 0), whole, "{shown:?} cut at {cut}");
+        let windows = in_windows(&limits, message, [cut], usize::MAX);
+        assert_eq!(windows, whole, "{shown:?} in windows, cut at {cut}");
     }
     let mut scanner = Scanner::new(&limits);
     for end in 0..=message.len() {
-        scanner.feed(&message[..end]);
+        scanner.feed(&message[..end], 0);
     }
-    assert_eq!(scanner.finish(message), whole, "{shown:?} octet by octet");
+    assert_eq!(
+        scanner.finish(message, 0),
+        whole,
+        "{shown:?} octet by octet"
+    );
+    let windows = in_windows(&limits, message, 0..=message.len(), usize::MAX);
+    assert_eq!(windows, whole, "{shown:?} in windows, octet by octet");
 }
 
 const NONE: Faults = Faults(0);
@@ -208,7 +234,7 @@ From: A <a@x>\r\nTo: b@x\r\nTo: c@x\r\nCc: g: d@x;\r\nMessage-ID: <1@x>\r\nIn-Re
 Content-Type: Text/Plain; Charset=utf-8; format=flowed\r\nContent-Transfer-Encoding: 8BIT (c)\r\nContent-ID: <3@x>\r\n\
 Content-Description: d\r\nContent-MD5: m\r\nContent-Disposition: attachment; filename=\"a b\"\r\nContent-Language: en, de-CH\r\n\
 Content-Location: l\r\n\r\nbody\r\n";
-    let octets = Scanner::new(&Limits::default()).finish(message);
+    let octets = Scanner::scan(&Limits::default(), message);
     let digest = Digest::read(&octets).expect("just written");
     let part = digest.root();
     assert_eq!((digest.received(), digest.is_signed()), (2, true));
@@ -253,7 +279,7 @@ Content-Location: l\r\n\r\nbody\r\n";
 /// A leaf without Content-Type says what RFC 2045 §5.2 says of it.
 #[test]
 fn defaults_told() {
-    let octets = Scanner::new(&Limits::default()).finish(b"\r\n");
+    let octets = Scanner::scan(&Limits::default(), b"\r\n");
     let part = Digest::read(&octets).expect("just written").root();
     assert!(part.is("TEXT", "PLAIN"));
     assert_eq!(
@@ -266,9 +292,9 @@ fn defaults_told() {
 fn header_is_there_before_the_body() {
     let message = b"Subject: a\r\nDKIM-Signature: 1\r\nDKIM-Signature: 2\r\n\r\nbody";
     let mut scanner = Scanner::new(&Limits::default());
-    scanner.feed(&message[..48]);
+    scanner.feed(&message[..48], 0);
     assert_eq!(scanner.header_end(), None);
-    scanner.feed(message);
+    scanner.feed(message, 0);
     assert_eq!(scanner.header_end(), Some(message.len() - 4));
     let values: Vec<&[u8]> = scanner
         .signatures()
@@ -283,7 +309,7 @@ fn digest_with(limits: &[(&str, u64)], message: &str) -> (String, Faults) {
     for (name, value) in limits {
         set.set(name, *value).expect("a limit of the table");
     }
-    let octets = Scanner::new(&set).finish(message.as_bytes());
+    let octets = Scanner::scan(&set, message.as_bytes());
     let digest = Digest::read(&octets).expect("just written");
     (show(&digest, 0, message.as_bytes()), digest.faults())
 }
@@ -345,8 +371,8 @@ fn digest_limit() {
         let limit = ("message_digest_octets_max", octets_max + before);
         assert_eq!(digest_with(&[limit], &message).1, expected, "{octets_max}");
     }
-    let many = format!("To: {}\r\n\r\n", "a@example.org, ".repeat(100_000));
-    let octets = Scanner::new(&Limits::default()).finish(many.as_bytes());
+    let many = format!("To: {}\r\n\r\n", "a@example.org, ".repeat(50_000));
+    let octets = Scanner::scan(&Limits::default(), many.as_bytes());
     let limit = Limits::default().message_digest_octets_max as usize;
     assert!(
         (limit - 100..limit + 200).contains(&octets.len()),
@@ -364,7 +390,7 @@ fn signatures_limit() {
     for (given, kept) in [(8, 8), (9, 8)] {
         let message = "DKIM-Signature: x\r\n".repeat(given) + "\r\n";
         let mut scanner = Scanner::new(&Limits::default());
-        scanner.feed(message.as_bytes());
+        scanner.feed(message.as_bytes(), 0);
         assert_eq!(scanner.signatures().len(), kept);
     }
 }
@@ -375,34 +401,226 @@ fn long_line_in_pieces() {
     let message = [&b"Subject: a\r\n\r\n"[..], &vec![b'x'; 2_000_000]].concat();
     let mut scanner = Scanner::new(&Limits::default());
     for end in (0..message.len()).step_by(100) {
-        scanner.feed(&message[..end]);
+        scanner.feed(&message[..end], 0);
     }
     assert_eq!(scanner.seen, 2_000_000);
-    assert_eq!(scanner.at, 14);
+    assert_eq!(scanner.at, 2_000_000);
+}
+
+/// A header that is as long as is read, and longer ones: what is known of them, and that cut and windows do not show.
+#[test]
+fn header_limit() {
+    let limits = Limits {
+        message_header_octets_max: 40,
+        ..Limits::default()
+    };
+    let field = "X: 12345\r\n";
+    // (header, subject, fault)
+    let cases: &[(String, &str, Faults)] = &[
+        (format!("{field}{field}{field}Subject: a"), "a", NONE),
+        (
+            format!("{field}{field}{field}Subject: ab"),
+            "a",
+            Faults::HEADER_LIMIT,
+        ),
+        (
+            format!("{field}{field}{field}Subject: a\r\n b"),
+            "a",
+            Faults::HEADER_LIMIT,
+        ),
+        (
+            format!("{field}{field}{field}X: 1\r\nSubject: a"),
+            "",
+            Faults::HEADER_LIMIT,
+        ),
+        (
+            format!("{field}{field}{field}{field}Subject: a"),
+            "",
+            Faults::HEADER_LIMIT,
+        ),
+        (
+            format!("Subject: a\r\n{}X: 1", field.repeat(10)),
+            "a",
+            Faults::HEADER_LIMIT,
+        ),
+    ];
+    for (header, subject, fault) in cases {
+        for (end, more) in [
+            ("", NONE),
+            ("\r\n\r\n", NONE),
+            ("\r\n\r\nbody\r\n", NONE),
+            ("\r\nno field\r\n", Faults::NO_SEPARATOR),
+        ] {
+            let message = format!("{header}{end}");
+            let whole = Scanner::scan(&limits, message.as_bytes());
+            let digest = Digest::read(&whole).expect("just written");
+            let got = digest.envelope().subject.unwrap_or_default();
+            assert_eq!(got, subject.as_bytes(), "{message:?}");
+            assert_eq!(digest.faults(), Faults(fault.0 | more.0), "{message:?}");
+            for cut in 0..=message.len() {
+                let windows = in_windows(&limits, message.as_bytes(), [cut], usize::MAX);
+                assert_eq!(windows, whole, "{message:?} cut at {cut}");
+            }
+            let ends = 0..=message.len();
+            assert_eq!(
+                in_windows(&limits, message.as_bytes(), ends, usize::MAX),
+                whole,
+                "{message:?}"
+            );
+        }
+    }
+}
+
+/// What a stranger may send without end: no window grows, and the digest is that of the whole.
+#[test]
+fn endless_headers_and_lines() {
+    const PIECE: usize = 10_000;
+    let limits = Limits {
+        message_header_octets_max: 100_000,
+        ..Limits::default()
+    };
+    let at_most = 100_000 + LINE_OCTETS_MAX + 2 * PIECE;
+    let octets = 3_000_000;
+    let head = mixed!("--b\r\nContent-Type: text/html\r\n");
+    let of = |unit: &str| unit.repeat(octets / unit.len());
+    let cases: &[(&str, String, usize)] = &[
+        ("fields", of("Subject: a\r\n"), at_most),
+        (
+            "one field",
+            format!("To: {}", of("a@example.org, ")),
+            at_most,
+        ),
+        (
+            "one folded field",
+            format!("To: {}", of("a@example.org,\r\n ")),
+            at_most,
+        ),
+        ("a name", of("x"), LINE_OCTETS_MAX + 2 * PIECE),
+        (
+            "fields of a part",
+            format!("{head}{}", of("X: \u{e9}\r\n")),
+            at_most,
+        ),
+        (
+            "one field of a part",
+            format!("{head}X: {}", of("x")),
+            at_most,
+        ),
+        (
+            "a delimiter",
+            mixed!("--b\r\n\r\n\r\n--b").to_owned() + &of(" "),
+            LINE_OCTETS_MAX + 2 * PIECE,
+        ),
+        (
+            "a body line",
+            mixed!("--b\r\n\r\n").to_owned() + &of("x--b--"),
+            2 * PIECE,
+        ),
+    ];
+    for (name, message, window_octets_max) in cases {
+        for end in ["", "\r\n\r\nbody\r\n--b--\r\n"] {
+            let message = format!("{message}{end}");
+            let ends = (0..message.len()).step_by(PIECE);
+            let windows = in_windows(&limits, message.as_bytes(), ends, *window_octets_max);
+            assert!(
+                windows == Scanner::scan(&limits, message.as_bytes()),
+                "{name}"
+            );
+        }
+    }
+}
+
+/// A delimiter as long as one may be, and one octet longer.
+#[test]
+fn line_limit() {
+    for (longer, expected) in [
+        (0, r#"multipart/mixed[text/plain"one"0]"#),
+        (1, r#"text/plain"..."2"#),
+    ] {
+        let padding = " ".repeat(LINE_OCTETS_MAX - "--b\r\n".len() + longer);
+        let message = format!("{}{padding}\r\n\r\none", mixed!("--b"));
+        let ends = (0..message.len()).step_by(1_000);
+        let octets = in_windows(&Limits::default(), message.as_bytes(), ends, usize::MAX);
+        assert_eq!(
+            octets,
+            Scanner::scan(&Limits::default(), message.as_bytes())
+        );
+        let digest = Digest::read(&octets).expect("just written");
+        let shown = show(&digest, 0, message.as_bytes());
+        let body = format!("--b{padding}\\r\\n\\r\\none");
+        assert_eq!(shown.replace(&body, "..."), expected);
+    }
+}
+
+/// What completes a user's mail hangs on these two.
+#[test]
+fn what_a_header_has() {
+    let cases: &[(&str, bool, bool)] = &[
+        ("Date: a\r\nMessage-ID: b\r\n\r\n", true, true),
+        ("date:\r\n a\r\n\r\n", true, false),
+        ("Message-Id: <a>\r\n\r\nDate: a\r\n\r\n", false, true),
+        ("Date: \r\nDate: a\r\n\r\n", false, false),
+        (
+            "Content-Type: message/rfc822\r\n\r\nDate: a\r\n\r\n",
+            false,
+            false,
+        ),
+    ];
+    for (message, date, message_id) in cases {
+        let mut scanner = Scanner::new(&Limits::default());
+        assert!(!scanner.header_is_read());
+        scanner.feed(message.as_bytes(), 0);
+        assert!(scanner.header_is_read());
+        assert_eq!(
+            (scanner.has_date(), scanner.has_message_id()),
+            (*date, *message_id),
+            "{message:?}"
+        );
+    }
 }
 
 proptest::proptest! {
-    /// Pieces that mean something, in any order: a digest that reads, the same however it was cut.
+    /// Pieces that mean something, in any order: a digest that reads, the same however it was cut and whatever was let go.
     #[test]
     fn any_order(
         pieces in proptest::collection::vec(proptest::sample::select(vec![
             "--b\r\n", "--b--\r\n", "--c\r\n", "--c--\r\n", "\r\n", "\n", "\r", "text\r\n", "-", "--", " ", "\0",
             "Content-Type: multipart/mixed; boundary=b\r\n", "Content-Type: multipart/digest; boundary=c\r\n",
             "Content-Type: message/rfc822\r\n", "Subject: x\r\n", "From: \"\r\n", "Content-Transfer-Encoding: base64\r\n",
+            "Received: \u{e9}\r\n", "From a\r\n", "To: a@b,\r\n c@d\r\n", "X-Long: \0",
         ]), 0..40),
         parts_max in 1u64..12,
         depth_max in 0u64..5,
-        cut in 1usize..30,
+        header_octets_max in proptest::sample::select(vec![0u64, 1, 10, 40, 100, 1 << 20]),
+        cuts in proptest::collection::vec(1usize..60, 1..20),
+        long in proptest::option::of((0usize..40, proptest::sample::select(vec!["x", " ", "-", "x\r", "x: ", "\u{e9}", "a, "]))),
     ) {
+        let mut pieces: Vec<String> = pieces.into_iter().map(str::to_owned).collect();
+        if let Some((at, unit)) = long {
+            pieces.insert(at.min(pieces.len()), unit.repeat((LINE_OCTETS_MAX + 50) / unit.len()));
+        }
         let message = pieces.concat().into_bytes();
-        let limits = Limits { message_parts_max: parts_max, message_depth_max: depth_max, ..Limits::default() };
-        let whole = Scanner::new(&limits).finish(&message);
+        let limits = Limits {
+            message_parts_max: parts_max,
+            message_depth_max: depth_max,
+            message_header_octets_max: header_octets_max,
+            ..Limits::default()
+        };
+        let whole = Scanner::scan(&limits, &message);
         let digest = Digest::read(&whole).expect("just written");
         proptest::prop_assert!(digest.parts() as u64 <= parts_max + 1);
-        let mut scanner = Scanner::new(&limits);
-        for end in (0..message.len()).step_by(cut) {
-            scanner.feed(&message[..end]);
+        let mut ends = vec![0];
+        for step in cuts.iter().cycle() {
+            match ends.last().map(|end| end + step) {
+                Some(end) if end < message.len() => ends.push(end),
+                _ => break,
+            }
         }
-        proptest::prop_assert_eq!(scanner.finish(&message), whole);
+        let mut scanner = Scanner::new(&limits);
+        for &end in &ends {
+            scanner.feed(&message[..end], 0);
+        }
+        proptest::prop_assert_eq!(scanner.finish(&message, 0), whole.clone());
+        proptest::prop_assert_eq!(in_windows(&limits, &message, ends, usize::MAX), whole);
     }
 }
