@@ -1,75 +1,42 @@
 //! Resolution, logins and the writes of the command line over a snapshot held in a map.
 
+use ringpost_api::behaviour::model::Memory;
+use ringpost_api::edits::Rows;
 use ringpost_api::row::AddressRow;
 use ringpost_api::table::AccountRow;
 use ringpost_api::write::AliasTarget;
-use ringpost_api::{Error, Snapshot, Table, Write, key};
+use ringpost_api::{Error, Table, Write, key};
 use ringpost_directory::account::{self, Refusal};
 use ringpost_directory::directory::ADDRESSES_MAX;
 use ringpost_directory::{Directory, Domains, LocalDomain, Logins, Recipient, Start, secret};
-use ringpost_types::{AccountId, Address, Domain, MailboxId, ModSeq};
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use ringpost_types::{AccountId, Address, Domain};
 
+/// Rows of a directory, put one by one.
 #[derive(Default)]
-struct Map(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
-
-impl Snapshot for Map {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
-        Ok(self.0.get(&(table, key.to_vec())).map(Vec::as_slice))
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        within: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let start = (table, from.max(within).to_vec());
-        for ((at, key), value) in self.0.range(start..) {
-            if *at != table || !key.starts_with(within) || visit(key, value).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn last(&self, table: Table, within: &[u8]) -> Result<Option<(&[u8], &[u8])>, Error> {
-        let mut rows = self.0.iter().rev();
-        let found = rows.find(|((at, key), _)| *at == table && key.starts_with(within));
-        Ok(found.map(|((_, key), value)| (key.as_slice(), value.as_slice())))
-    }
-}
+struct Map(Memory);
 
 impl Map {
     fn account(&mut self, id: u32, name: &str, secret: &str, disabled: bool) {
         let row = AccountRow {
-            next_mailbox: MailboxId(7),
-            mailboxes: 6,
-            modseq: ModSeq(1),
-            octets: 0,
-            messages: 0,
-            quota_octets: 0,
-            quota_messages: 0,
-            vanished: 0,
-            trimmed: ModSeq(0),
             disabled,
             secret,
             name,
+            ..AccountRow::default()
         };
         let mut value = Vec::new();
         row.encode(&mut value);
-        let key = key::account(AccountId(id)).to_vec();
-        self.0.insert((Table::Account, key), value);
+        self.put(Table::Account, &key::account(AccountId(id)), &value);
         self.alias(name, &[AliasTarget::Account(AccountId(id))]);
     }
 
     fn alias(&mut self, name: &str, targets: &[AliasTarget]) {
         let mut value = Vec::new();
         AddressRow::encode(targets, &mut value);
-        let key = address(name).key().into_bytes();
-        self.0.insert((Table::Address, key), value);
+        self.put(Table::Address, address(name).key().as_bytes(), &value);
+    }
+
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.0.put(table, key, value).expect("memory");
     }
 }
 
@@ -140,20 +107,20 @@ fn addresses_lead_where_the_table_says() {
             Err(other) => other.clone(),
         };
         assert_eq!(
-            directory.recipient(&map, &address(text)),
+            directory.recipient(&map.0, &address(text)),
             Ok(expected),
             "{text}"
         );
     }
     let local = Recipient::Local(vec![AccountId(1)]);
-    assert_eq!(directory.postmaster(&map), Ok(local));
+    assert_eq!(directory.postmaster(&map.0), Ok(local));
 }
 
 #[test]
 fn postmaster_of_a_house_without_accounts() {
     let directory = Directory::new(domains());
     assert_eq!(
-        directory.postmaster(&Map::default()),
+        directory.postmaster(&Memory::default()),
         Ok(Recipient::NoSuchUser)
     );
 }
@@ -167,7 +134,7 @@ fn alias_limit() {
             .map(|id| AliasTarget::Account(AccountId(id)))
             .collect();
         map.alias("list@example.org", &ids);
-        directory.recipient(&map, &address("list@example.org"))
+        directory.recipient(&map.0, &address("list@example.org"))
     };
     // The alias itself counts as one.
     let most = ADDRESSES_MAX as u32 - 1;
@@ -188,7 +155,7 @@ fn who_may_send_as_whom() {
         (1, "alice@elsewhere.example", false),
     ];
     for (id, text, may) in cases {
-        let got = directory.may_send_as(&map, AccountId(id), &address(text));
+        let got = directory.may_send_as(&map.0, AccountId(id), &address(text));
         assert_eq!(got, Ok(may), "{id} {text}");
     }
 }
@@ -196,7 +163,7 @@ fn who_may_send_as_whom() {
 /// Ends a login the slow way, if it must.
 fn login(logins: &mut Logins, map: &Map, name: &str, password: &[u8], now_ms: u64) -> (bool, bool) {
     match logins
-        .start(map, name, password, now_ms)
+        .start(&map.0, name, password, now_ms)
         .expect("the map answers")
     {
         Start::Known(login) => (true, login.account == AccountId(1)),
@@ -244,7 +211,7 @@ fn logins_are_known_for_minutes_and_no_longer() {
 #[test]
 fn changes_are_refused_with_the_reason() {
     let (map, domains) = (house(), domains());
-    let create = |name: &str| account::create(&map, &domains, name, "phc".into());
+    let create = |name: &str| account::create(&map.0, &domains, name, "phc".into());
     assert_eq!(
         create("Dave@example.org"),
         Ok(Write::AccountCreate {
@@ -266,11 +233,11 @@ fn changes_are_refused_with_the_reason() {
         Err(Refusal::Taken(_))
     ));
     assert!(matches!(
-        account::remove(&map, "sales@example.org"),
+        account::remove(&map.0, "sales@example.org"),
         Err(Refusal::NoAccount(_))
     ));
     assert_eq!(
-        account::remove(&map, "bob@example.org"),
+        account::remove(&map.0, "bob@example.org"),
         Ok(Write::AccountRemove {
             account: AccountId(2)
         })
@@ -278,7 +245,7 @@ fn changes_are_refused_with_the_reason() {
 
     let put = |name: &str, targets: &[&str]| {
         let targets: Vec<String> = targets.iter().map(|t| (*t).to_owned()).collect();
-        account::put_alias(&map, &domains, name, &targets)
+        account::put_alias(&map.0, &domains, name, &targets)
     };
     assert_eq!(
         put(
@@ -307,7 +274,7 @@ fn changes_are_refused_with_the_reason() {
         Err(Refusal::Circle(_))
     ));
 
-    let remove = |name: &str| account::remove_alias(&map, name);
+    let remove = |name: &str| account::remove_alias(&map.0, name);
     assert!(matches!(
         remove("alice@example.org"),
         Err(Refusal::IsAccount(_))
@@ -318,7 +285,7 @@ fn changes_are_refused_with_the_reason() {
     ));
     assert!(remove("all@example.org").is_ok());
 
-    let names: Vec<_> = account::list(&map)
+    let names: Vec<_> = account::list(&map.0)
         .expect("lists")
         .into_iter()
         .map(|a| a.name)
@@ -327,7 +294,7 @@ fn changes_are_refused_with_the_reason() {
         names,
         ["Alice@example.org", "bob@example.org", "carol@example.net"]
     );
-    let aliases = account::list_aliases(&map).expect("lists");
+    let aliases = account::list_aliases(&map.0).expect("lists");
     let sales = aliases
         .iter()
         .find(|alias| alias.name == "sales@example.org");

@@ -129,6 +129,11 @@ impl From<Error> for Refusal {
             ),
             Error::Cannot(why) => Refusal::No(Some(Code::Cannot), why),
             Error::Limit(_) => Refusal::No(Some(Code::Limit), "A limit of this server is reached."),
+            // RFC 9208 §5.3.
+            Error::Quota => Refusal::No(
+                Some(Code::OverQuota),
+                "The account has no room for that; delete something first.",
+            ),
             Error::NoAccount => Refusal::End(End::Bye("The account is gone.")),
             Error::Full => Refusal::No(Some(Code::Unavailable), "The server's disk is full."),
             Error::Io(_) | Error::Damaged(_) => {

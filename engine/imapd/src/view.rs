@@ -6,11 +6,15 @@
 //! - `uids` ascends; a message's sequence number is its place in it, plus one. Nothing leaves `uids` without an
 //!   EXPUNGE response, and nothing enters without an EXISTS. RFC 3501 §2.3.1.2, §7.4.1.
 //! - What the store expunged and the client may not hear yet waits in `gone`, still in `uids`.
-//! - All changes up to `at` are in `uids`, `gone` or told. A round looks at [`ROWS`] rows at most.
+//! - All changes up to `at` are in `uids`, `gone` or told; where `compare` goes on, only for UIDs below its own. A round
+//!   looks at [`ROWS`] rows of each kind at most.
+//! - A session that slept while the change feed forgot what it has not seen compares all rows with what it knows, and
+//!   tells the same. RFC 7162 §3.2.5.2.
 //! - An empty mailbox owns no memory.
 
-use ringpost_api::table::{ChangeKind, MessageRow};
-use ringpost_api::{Error, Snapshot, Table, key, read};
+use ringpost_api::read::Since;
+use ringpost_api::table::{ChangeKind, MessageRow, Place};
+use ringpost_api::{Error, Snapshot, read};
 use ringpost_imap::command::Numbers;
 use ringpost_imap::{Code, SequenceSet, Status, data, flag, response};
 use ringpost_types::{AccountId, MailboxId, ModSeq, Uid};
@@ -42,6 +46,15 @@ pub(crate) enum Progress {
     Done,
 }
 
+/// How far all rows have been compared with what the session knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Compare {
+    /// Messages from this UID on are still to be looked at.
+    from: u32,
+    /// Flags that changed after this are news.
+    since: ModSeq,
+}
+
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -52,10 +65,12 @@ pub(crate) struct View {
     uids: Vec<u32>,
     /// Messages below this UID are in `uids`, or were.
     uidnext: u32,
-    /// The last change row taken in: modseq, mailbox, uid. What table `change` is sorted by within an account.
-    at: (u64, u32, u32),
+    /// The last change taken in.
+    at: Place,
     /// The last round stopped before the end of the changes.
     behind: bool,
+    /// Where comparing goes on, if it does.
+    compare: Option<Compare>,
     /// UIDs to be expunged from `uids` when that is allowed; in any order, maybe twice.
     gone: Vec<u32>,
     /// `\Recent` to this session. RFC 3501 §2.3.2.
@@ -89,8 +104,9 @@ impl View {
             uidvalidity: row.uidvalidity,
             uids: Vec::with_capacity(row.messages as usize),
             uidnext: 1,
-            at: (modseq.0, u32::MAX, u32::MAX),
+            at: Place::end_of(modseq),
             behind: false,
+            compare: None,
             gone: Vec::new(),
             recent: 0..0,
             unclaimed: false,
@@ -166,9 +182,9 @@ impl View {
         self.own.push((modseq, uids));
     }
 
-    fn is_own(&self, modseq: u64, uid: u32) -> bool {
+    fn is_own(&self, modseq: ModSeq, uid: u32) -> bool {
         let mut own = self.own.iter();
-        own.any(|(made, uids)| made.0 == modseq && uids.binary_search(&Uid(uid)).is_ok())
+        own.any(|(made, uids)| *made == modseq && uids.binary_search(&Uid(uid)).is_ok())
     }
 
     /// Places in [`View::uids`] of the messages in `set`, ascending. `None`: a sequence number above the last one,
@@ -246,14 +262,19 @@ impl View {
         let row = read::mailbox(snapshot, self.account, self.mailbox)?.ok_or(Error::NoMailbox)?;
         let (before, first_new) = (self.uids.len(), self.uidnext);
         let extended = self.extend(snapshot)?;
-        let changed = match self.behind || row.highest_modseq.0 > self.at.0 {
+        let mut changed = match self.behind || row.highest_modseq > self.at.modseq {
             true => self.changes(snapshot, first_new)?,
-            false => {
-                // A STORE that changed nothing leaves no row that would end it.
-                self.own.clear();
-                Vec::new()
-            }
+            false => Vec::new(),
         };
+        if let Some(compare) = self.compare {
+            changed.extend(self.compare(snapshot, compare, first_new)?);
+        }
+        if !self.is_behind() {
+            // Also those of a STORE that changed nothing and left no row.
+            self.own.clear();
+        }
+        changed.sort_unstable();
+        changed.dedup();
         if self.uidnext > first_new && row.recent_from.0 <= first_new {
             self.claim(Uid(first_new), Uid(self.uidnext));
             self.unclaimed = self.access == Access::ReadWrite;
@@ -282,32 +303,45 @@ impl View {
                 data::fetch_end(out);
             }
         }
-        Ok(match (extended, self.behind) {
+        Ok(match (extended, self.is_behind()) {
             (Progress::Done, false) => Progress::Done,
             _ => Progress::More,
         })
     }
 
-    /// Reads change rows behind `at`. Fills `gone`; returns messages whose flags others changed. Those from
-    /// `first_new` on are news to the client anyway.
+    /// Whether there is more to take in than new messages.
+    fn is_behind(&self) -> bool {
+        self.behind || self.compare.is_some()
+    }
+
+    /// Reads changes behind `at`. Fills `gone`; returns messages whose flags others changed. Those from `first_new` on
+    /// are news to the client anyway. Changes that are forgotten: all rows are to be compared.
     fn changes(&mut self, snapshot: &dyn Snapshot, first_new: u32) -> Result<Vec<u32>, Error> {
         let mut changed: Vec<u32> = Vec::new();
+        let modseq = read::account(snapshot, self.account)?
+            .ok_or(Error::NoAccount)?
+            .modseq;
+        if read::since(snapshot, self.account, Some(self.mailbox), self.at)? == Since::Trimmed {
+            // What comparing had not yet told stays untold since then.
+            let known = self.compare.map(|compare| compare.since);
+            self.compare = Some(Compare {
+                from: 1,
+                since: known.unwrap_or(self.at.modseq),
+            });
+            self.at = Place::end_of(modseq);
+            self.behind = false;
+            return Ok(changed);
+        }
         let mut rows = 0;
-        let within = key::account(self.account);
-        let (modseq, mailbox, uid) = self.at;
-        let from = key::change(self.account, ModSeq(modseq), MailboxId(mailbox), Uid(uid));
-        snapshot.scan(Table::Change, &within, &from, &mut |row, value| {
-            let Some(at) = place(row).filter(|at| *at > self.at) else {
-                return ControlFlow::Continue(());
-            };
-            self.at = at;
-            let (modseq, mailbox, uid) = at;
-            if mailbox == self.mailbox.0 {
-                if value == VANISHED {
+        read::changes(snapshot, self.account, self.at, |change| {
+            self.at = change.place;
+            if change.place.mailbox == self.mailbox {
+                let uid = change.place.uid.0;
+                if change.kind == ChangeKind::Vanished {
                     if self.uids.binary_search(&uid).is_ok() {
                         self.gone.push(uid);
                     }
-                } else if 0 < uid && uid < first_new && !self.is_own(modseq, uid) {
+                } else if self.is_news(change.place.modseq, uid, first_new) {
                     changed.push(uid);
                 }
             }
@@ -319,11 +353,52 @@ impl View {
         })?;
         self.behind = rows == ROWS;
         if !self.behind {
-            self.own.clear();
+            self.at = Place::end_of(modseq);
         }
-        changed.sort_unstable();
-        changed.dedup();
         Ok(changed)
+    }
+
+    /// Compares one round of rows with `uids`, as of this snapshot. Fills `gone`; returns messages whose flags others
+    /// changed, as [`View::changes`] does.
+    fn compare(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        compare: Compare,
+        first_new: u32,
+    ) -> Result<Vec<u32>, Error> {
+        let mut changed = Vec::new();
+        let mut known = self.uids.partition_point(|&uid| uid < compare.from);
+        let (mut rows, mut next) = (0, None);
+        let from = Uid(compare.from);
+        read::messages(snapshot, self.account, self.mailbox, from, |uid, row| {
+            if rows == ROWS {
+                next = Some(uid.0);
+                return ControlFlow::Break(());
+            }
+            rows += 1;
+            while let Some(&missing) = self.uids.get(known).filter(|&&known| known < uid.0) {
+                self.gone.push(missing);
+                known += 1;
+            }
+            known += usize::from(self.uids.get(known) == Some(&uid.0));
+            if row.modseq > compare.since && self.is_news(row.modseq, uid.0, first_new) {
+                changed.push(uid.0);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let end = match next {
+            Some(next) => self.uids.partition_point(|&uid| uid < next),
+            // Messages that came since the last round are not in `uids` yet, if there were many.
+            None => self.uids.len(),
+        };
+        self.gone.extend_from_slice(&self.uids[known.min(end)..end]);
+        self.compare = next.map(|from| Compare { from, ..compare });
+        Ok(changed)
+    }
+
+    /// Whether a message with flags of `modseq` is to be told of: not one that is new anyway, nor a change of one's own.
+    fn is_news(&self, modseq: ModSeq, uid: u32, first_new: u32) -> bool {
+        0 < uid && uid < first_new && !self.is_own(modseq, uid)
     }
 
     /// Writes EXPUNGE for all that is gone, from the lowest number on, and lets it go.
@@ -381,21 +456,6 @@ impl View {
 /// Whether `*` is in the set: only then it reaches up to any number.
 fn has_star(set: &SequenceSet<'_>) -> bool {
     set.contains(u32::MAX, u32::MAX)
-}
-
-/// The value of a change row that tells of a message gone.
-const VANISHED: &[u8] = &[ChangeKind::Vanished as u8];
-
-/// Modseq, mailbox and uid of a key of table `change`, which begins with the account.
-fn place(key: &[u8]) -> Option<(u64, u32, u32)> {
-    let (modseq, rest) = key.get(4..)?.split_first_chunk()?;
-    let (mailbox, rest) = rest.split_first_chunk()?;
-    let (uid, _) = rest.split_first_chunk()?;
-    Some((
-        u64::from_be_bytes(*modseq),
-        u32::from_be_bytes(*mailbox),
-        u32::from_be_bytes(*uid),
-    ))
 }
 
 /// The names of the keyword bits of a row.

@@ -92,7 +92,10 @@ limits! {
     imap_keywords_max: "keywords" = 64, "Distinct keywords of one mailbox: they are one 64-bit set in a message row, so more than 64 count as 64.";
     mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets, so more than 396 count as 396.";
     account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account; the six it begins with are never refused.";
+    account_vanished_max: "rows" = 100_000, "What left the mailboxes of one account and is remembered for clients that come back, RFC 7162 3.2.5.2; above it the oldest are forgotten, and who knew less compares all messages.";
     delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
+    disk_free_octets_min: "octets" = 268_435_456, "Room on the index's disk; below it new mail is refused with 452 4.3.1, so that what the logs hold still finds room in the index.";
+    snapshot_age_ms_max: "milliseconds" = 1_000, "How long one command may look at one state of the index, which grows meanwhile; above it the log names the thread.";
     connection_stall_ms: "milliseconds" = 60_000, "A peer that takes nothing of what is written to it for so long is cut.";
     tls_handshake_ms: "milliseconds" = 30_000, "A TLS handshake from its first octet, and silence of the peer within it.";
     drain_ms: "milliseconds" = 10_000, "After SIGTERM: how long running transactions may take to finish.";

@@ -10,7 +10,9 @@
 //!   still moves the applied position.
 //! - each write takes at most one MODSEQ of each account. RFC 7162 §3.1 asks for a strictly rising value.
 //! - counters in account and mailbox rows, and references in blob rows, are what counting would give.
-//! - a message that exists has one row in table change, its newest; what left has one for good.
+//! - a message that exists has one row in table change, its newest; what left has one until it is trimmed.
+//! - one write touches a bounded number of rows besides those it names: what a mailbox leaves behind is swept, and what
+//!   the change feed forgets is trimmed, a little with each write.
 
 mod accounts;
 mod deliver;
@@ -18,6 +20,8 @@ mod draft;
 mod mailboxes;
 mod messages;
 mod space;
+mod sweep;
+mod trim;
 
 pub use crate::edits::{Edits, Extent, Rows};
 
@@ -51,7 +55,7 @@ pub fn plan(
     let mut draft = Draft::new(rows, edits, terms);
     let outcome = match write {
         Write::Deliver(deliver) => return deliver::deliver(rows, deliver, terms, draft.edits),
-        Write::Relocate(relocate) => return space::relocate(rows, relocate, terms, draft.edits),
+        Write::Relocate(relocate) => return space::relocate(rows, relocate, draft.edits),
         Write::Tidied { holes, segments } => space::tidied(&mut draft, holes, segments),
         Write::Store(store) => messages::store(&mut draft, store),
         Write::Expunge {
@@ -89,7 +93,8 @@ pub fn plan(
             octets,
             messages,
         } => accounts::quota(&mut draft, *account, *octets, *messages),
-        Write::Trim { account, upto } => accounts::trim(&mut draft, *account, *upto),
+        Write::Trim { account, upto } => trim::trim(&mut draft, *account, *upto),
+        Write::Sweep => sweep::sweep(&mut draft),
         Write::AliasPut { address, targets } => accounts::alias_put(&mut draft, address, targets),
         Write::AliasRemove { address } => accounts::alias_remove(&mut draft, address),
     };

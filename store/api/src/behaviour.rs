@@ -1,13 +1,13 @@
 //! What every backend must do, as tests that any of them runs: `cases::ALL` one by one, random writes from `script`
-//! compared with `model`, and `recount`, which counts what counters say.
+//! compared with `model`, and [`sound`], which counts what counters say.
 //!
 //! Only with feature `behaviour`, for tests. A function here panics where a store is wrong.
 
 pub mod cases;
 pub mod model;
-pub mod recount;
 pub mod script;
 
+use crate::verify;
 use crate::{Answer, Error, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -59,4 +59,14 @@ pub fn dump(snapshot: &dyn Snapshot) -> Dump {
 /// The tables of a store as they are now.
 pub fn tables(store: &dyn Store) -> Dump {
     dump(&*store.snapshot().expect("a snapshot"))
+}
+
+/// Panics where a counter, a reference or a name is not what counting gives.
+pub fn sound(store: &dyn Store) {
+    let mut findings = Vec::new();
+    let snapshot = store.snapshot().expect("a snapshot");
+    let checked = verify::check(&*snapshot, &mut |finding| {
+        findings.push(finding.to_string())
+    });
+    assert!(checked.is_ok() && findings.is_empty(), "{findings:#?}");
 }

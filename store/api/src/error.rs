@@ -15,6 +15,8 @@ pub enum Error {
     Cannot(&'static str),
     /// A bound of the limit table is reached; its name. IMAP answers NO \[LIMIT\].
     Limit(&'static str),
+    /// The account has no room for it. IMAP answers NO \[OVERQUOTA\]. RFC 9208 §5.3.
+    Quota,
     /// The disk is full. Temporary: 452 4.3.1, NO \[OVERQUOTA\] is not meant here.
     Full,
     /// The file system or the engine failed. Temporary for the peer, an alarm for the operator.
@@ -33,6 +35,7 @@ impl fmt::Display for Error {
             Error::Exists => f.write_str("that name exists already"),
             Error::Cannot(why) => f.write_str(why),
             Error::Limit(name) => write!(f, "limit {name} reached"),
+            Error::Quota => f.write_str("the account's quota is used up"),
             Error::Full => f.write_str("the disk is full"),
             Error::Io(what) => write!(f, "store: {what}"),
             Error::Damaged(what) => write!(f, "store damaged: {what}"),

@@ -5,6 +5,7 @@
 //!
 //! Invariant: every key is at most 400 octets, because the names in it are checked before they come here.
 
+use crate::table::Place;
 use crate::{Error, Table};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 
@@ -16,7 +17,7 @@ pub fn account(account: AccountId) -> [u8; 4] {
     account.0.to_be_bytes()
 }
 
-/// Table mailbox; and what every message of it begins with.
+/// Tables mailbox and sweep; and what every message of it begins with.
 pub fn mailbox(account: AccountId, mailbox: MailboxId) -> [u8; 8] {
     let mut key = [0; 8];
     key[..4].copy_from_slice(&account.0.to_be_bytes());
@@ -42,13 +43,22 @@ pub fn message(account: AccountId, mailbox: MailboxId, uid: Uid) -> [u8; 12] {
 }
 
 /// Table change.
-pub fn change(account: AccountId, modseq: ModSeq, mailbox: MailboxId, uid: Uid) -> [u8; 20] {
+pub fn change(account: AccountId, place: Place) -> [u8; 20] {
     let mut key = [0; 20];
     key[..4].copy_from_slice(&account.0.to_be_bytes());
-    key[4..12].copy_from_slice(&modseq.0.to_be_bytes());
-    key[12..16].copy_from_slice(&mailbox.0.to_be_bytes());
-    key[16..].copy_from_slice(&uid.0.to_be_bytes());
+    key[4..12].copy_from_slice(&place.modseq.0.to_be_bytes());
+    key[12..16].copy_from_slice(&place.mailbox.0.to_be_bytes());
+    key[16..].copy_from_slice(&place.uid.0.to_be_bytes());
     key
+}
+
+/// The place that a key of table change names.
+pub fn place(key: &[u8]) -> Result<Place, Error> {
+    Ok(Place {
+        modseq: ModSeq(u64_at(Table::Change, key, 4)?),
+        mailbox: MailboxId(u32_at(Table::Change, key, 12)?),
+        uid: Uid(u32_at(Table::Change, key, 16)?),
+    })
 }
 
 /// Tables blob, digest and text.

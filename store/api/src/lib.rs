@@ -18,6 +18,8 @@ pub mod read;
 pub mod row;
 pub mod store;
 pub mod table;
+pub mod upgrade;
+pub mod verify;
 pub mod write;
 
 pub use error::Error;

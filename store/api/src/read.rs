@@ -6,7 +6,7 @@
 //! Invariant: iteration allocates nothing for each row. A visitor that breaks ends the scan.
 
 use crate::row::AddressRow;
-use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, SegmentRow};
+use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, Place, SegmentRow};
 use crate::write::Position;
 use crate::{Error, Snapshot, Table, key, name};
 use ringpost_types::{AccountId, Address, BlobId, MailboxId, ModSeq, Uid};
@@ -213,48 +213,149 @@ pub fn digest<'t>(
 /// One row of table change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// When.
-    pub modseq: ModSeq,
-    /// Where.
-    pub mailbox: MailboxId,
-    /// Which message; 0 where the mailbox itself changed.
-    pub uid: Uid,
+    /// When, where, and which message; UID 0 where the mailbox itself changed.
+    pub place: Place,
     /// What. A message that still exists has one row, its newest: one that came and then changed its flags shows
     /// as [`ChangeKind::Flags`], so it is the UID, at or above the UIDNEXT one knew, that tells a new message.
     pub kind: ChangeKind,
 }
 
-/// What changed in an account after `after`, ascending by modseq, mailbox and UID; with `mailbox`, there alone.
-/// RFC 7162 §3.2.5.
+/// Whether the change feed still knows all that happened behind a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a feed that was trimmed does not tell everything"]
+pub enum Since {
+    /// It does.
+    Known,
+    /// Some of it is forgotten: whoever asks is to compare all rows. RFC 7162 §3.2.5.2.
+    Trimmed,
+}
+
+/// Whether all that happened behind `after` can be told: in `mailbox`, or without one in the whole account.
+pub fn since(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    mailbox: Option<MailboxId>,
+    after: Place,
+) -> Result<Since, Error> {
+    let trimmed = match mailbox {
+        // What is forgotten of a mailbox is known by its MODSEQ alone: any message of it may have been the one.
+        Some(id) => match self::mailbox(snapshot, account, id)?.ok_or(Error::NoMailbox)? {
+            row if row.trimmed == ModSeq(0) => Place::default(),
+            row => Place {
+                modseq: row.trimmed,
+                mailbox: id,
+                uid: Uid(u32::MAX),
+            },
+        },
+        None => {
+            self::account(snapshot, account)?
+                .ok_or(Error::NoAccount)?
+                .trimmed
+        }
+    };
+    Ok(match after < trimmed {
+        true => Since::Trimmed,
+        false => Since::Known,
+    })
+}
+
+/// What is left of the change feed of an account behind `after`, ascending. Ask [`since`] first whether that is all.
+pub fn changes(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    after: Place,
+    mut visit: impl FnMut(Change) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let within = key::account(account);
+    let from = key::change(account, after);
+    scan(snapshot, Table::Change, &within, &from, |key, value| {
+        let place = key::place(key)?;
+        if place <= after {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let kind = kind(value)?;
+        Ok(visit(Change { place, kind }))
+    })
+}
+
+/// What changed in an account after `after`, ascending by modseq, mailbox and UID; with `mailbox`, there alone. Nothing
+/// is shown where that would not be all. RFC 7162 §3.2.5.
 pub fn changes_since(
     snapshot: &dyn Snapshot,
     account: AccountId,
     after: ModSeq,
     mailbox: Option<MailboxId>,
     mut visit: impl FnMut(Change) -> ControlFlow<()>,
-) -> Result<(), Error> {
-    let Some(first) = after.0.checked_add(1) else {
-        return Ok(());
-    };
-    let from = key::change(account, ModSeq(first), MailboxId(0), Uid(0));
-    scan(
+) -> Result<Since, Error> {
+    let after = Place::end_of(after);
+    if since(snapshot, account, mailbox, after)? == Since::Trimmed {
+        return Ok(Since::Trimmed);
+    }
+    changes(snapshot, account, after, |change| {
+        match mailbox.is_none_or(|wanted| wanted == change.place.mailbox) {
+            true => visit(change),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    Ok(Since::Known)
+}
+
+/// UIDs that left a mailbox after `after`, in the order in which they left. Nothing is shown where that would not be
+/// all: then every UID that the client knows and [`messages`] does not show has left. RFC 7162 §3.2.5.1, §3.2.10.
+pub fn vanished_since(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    mailbox: MailboxId,
+    after: ModSeq,
+    mut visit: impl FnMut(Uid) -> ControlFlow<()>,
+) -> Result<Since, Error> {
+    changes_since(
         snapshot,
-        Table::Change,
-        &key::account(account),
-        &from,
-        |key, value| {
-            let place = MailboxId(key::u32_at(Table::Change, key, 12)?);
-            if mailbox.is_some_and(|wanted| wanted != place) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            Ok(visit(Change {
-                modseq: ModSeq(key::u64_at(Table::Change, key, 4)?),
-                mailbox: place,
-                uid: Uid(key::u32_at(Table::Change, key, 16)?),
-                kind: kind(value)?,
-            }))
+        account,
+        after,
+        Some(mailbox),
+        |change| match change.kind {
+            ChangeKind::Vanished => visit(change.place.uid),
+            _ => ControlFlow::Continue(()),
         },
     )
+}
+
+/// Whether an account has room for one more message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It has.
+    Enough,
+    /// Not now.
+    Full,
+    /// Not even if it were empty.
+    Never,
+}
+
+/// Whether `account` has room for a message of `octets`. RFC 9208 §5.
+pub fn room(snapshot: &dyn Snapshot, account: AccountId, octets: u64) -> Result<Room, Error> {
+    let row = self::account(snapshot, account)?.ok_or(Error::NoAccount)?;
+    let most = match row.quota_octets {
+        0 => u64::MAX,
+        quota => quota,
+    };
+    Ok(match row.octets.saturating_add(octets) {
+        _ if octets > most => Room::Never,
+        all if all > most => Room::Full,
+        _ if row.quota_messages > 0 && row.messages >= row.quota_messages => Room::Full,
+        _ => Room::Enough,
+    })
+}
+
+/// The first mailbox that is gone and has rows still to be deleted; see [`Table::Sweep`].
+pub fn sweep(snapshot: &dyn Snapshot) -> Result<Option<(AccountId, MailboxId)>, Error> {
+    let mut first = None;
+    scan(snapshot, Table::Sweep, &[], &[], |key, _| {
+        let account = AccountId(key::u32_at(Table::Sweep, key, 0)?);
+        first = Some((account, MailboxId(key::u32_at(Table::Sweep, key, 4)?)));
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(first)
 }
 
 /// How far a log has been applied; the default where nothing of it ever was.
@@ -279,7 +380,7 @@ pub fn number(snapshot: &dyn Snapshot, setting: &str) -> Result<u32, Error> {
 }
 
 /// A scan whose visitor may fail: the first failure ends it.
-fn scan(
+pub(crate) fn scan(
     snapshot: &dyn Snapshot,
     table: Table,
     within: &[u8],
@@ -315,13 +416,22 @@ pub(crate) fn named(value: &[u8]) -> Result<Option<MailboxId>, Error> {
     }
 }
 
-fn kind(value: &[u8]) -> Result<ChangeKind, Error> {
+/// The value of a row of table change.
+pub(crate) fn kind(value: &[u8]) -> Result<ChangeKind, Error> {
     match value {
         [1] => Ok(ChangeKind::Added),
         [2] => Ok(ChangeKind::Flags),
         [3] => Ok(ChangeKind::Vanished),
         [4] => Ok(ChangeKind::Mailbox),
         _ => Err(Error::Damaged("table change: no such kind".into())),
+    }
+}
+
+/// The value of a row of table free.
+pub(crate) fn octets(value: &[u8]) -> Result<u64, Error> {
+    match <[u8; 8]>::try_from(value) {
+        Ok(octets) => Ok(u64::from_le_bytes(octets)),
+        Err(_) => Err(Error::Damaged("table free: row is not eight octets".into())),
     }
 }
 

@@ -5,7 +5,9 @@
 //!
 //! Invariant: no octets, however damaged, make a panic; `read(encode(row)) == row`.
 
-use crate::table::{AccountRow, BlobRow, Encoding, MailboxRow, MessageRow, SegmentRow, Stretch};
+use crate::table::{
+    AccountRow, BlobRow, Encoding, MailboxRow, MessageRow, Place, SegmentRow, Stretch,
+};
 use crate::write::{AliasTarget, Position};
 use crate::{Error, Table};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
@@ -64,7 +66,11 @@ impl<'t> AccountRow<'t> {
             quota_octets: u64_at(fixed, 32),
             quota_messages: u32_at(fixed, 40),
             vanished: u32_at(fixed, 44),
-            trimmed: ModSeq(u64_at(fixed, 48)),
+            trimmed: Place {
+                modseq: ModSeq(u64_at(fixed, 48)),
+                mailbox: MailboxId(u32_at(fixed, 56)),
+                uid: Uid(u32_at(fixed, 60)),
+            },
             disabled: u16_at(fixed, 26) & DISABLED != 0,
             secret: text(Table::Account, secret)?,
             name: text(Table::Account, name)?,
@@ -83,8 +89,9 @@ impl<'t> AccountRow<'t> {
         out.extend_from_slice(&self.quota_octets.to_le_bytes());
         out.extend_from_slice(&self.quota_messages.to_le_bytes());
         out.extend_from_slice(&self.vanished.to_le_bytes());
-        out.extend_from_slice(&self.trimmed.0.to_le_bytes());
-        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(&self.trimmed.modseq.0.to_le_bytes());
+        out.extend_from_slice(&self.trimmed.mailbox.0.to_le_bytes());
+        out.extend_from_slice(&self.trimmed.uid.0.to_le_bytes());
         out.extend_from_slice(self.secret.as_bytes());
         out.extend_from_slice(self.name.as_bytes());
     }
@@ -109,6 +116,7 @@ impl<'t> MailboxRow<'t> {
             recent_from: Uid(u32_at(fixed, 28)),
             octets: u64_at(fixed, 32),
             special: u32_at(fixed, 40),
+            trimmed: ModSeq(u64_at(fixed, 48)),
             keyword_octets,
             name: text(Table::Mailbox, name)?,
         })
@@ -126,7 +134,7 @@ impl<'t> MailboxRow<'t> {
         out.extend_from_slice(&self.octets.to_le_bytes());
         out.extend_from_slice(&self.special.to_le_bytes());
         out.extend_from_slice(&(self.keyword_octets.len() as u32).to_le_bytes());
-        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(&self.trimmed.0.to_le_bytes());
         out.extend_from_slice(self.keyword_octets);
         out.extend_from_slice(self.name.as_bytes());
     }
@@ -382,7 +390,11 @@ mod tests {
             quota_octets: 1 << 41,
             quota_messages: 9,
             vanished: 10,
-            trimmed: ModSeq(11),
+            trimmed: Place {
+                modseq: ModSeq(11),
+                mailbox: MailboxId(12),
+                uid: Uid(13),
+            },
             disabled: true,
             secret: "$argon2id$",
             name: "Jürgen@example.test",
@@ -401,6 +413,7 @@ mod tests {
             recent_from: Uid(7),
             octets: 8,
             special: 9,
+            trimmed: ModSeq(10),
             keyword_octets: b"\x05$Junk\x01x",
             name: "Entwürfe",
         };

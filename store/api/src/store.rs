@@ -45,6 +45,11 @@ pub trait Store: Send + Sync {
     /// Octets of mail submitted and not yet committed: what back-pressure looks at.
     fn lag_octets(&self) -> u64;
 
+    /// Whether new mail may come: an error says that it is to be refused for now, before anything of it is kept.
+    fn accepts(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Tells `feed` of every commit from now on. A feed that is gone is forgotten.
     fn subscribe(&self, feed: std::sync::Weak<dyn Feed>);
 }

@@ -18,6 +18,7 @@
 //! | filter | account u32, mailbox u32, then as search wants it | what lets SEARCH TEXT pass over messages |
 //! | free | log u16, segment u32, offset u64 | octets u64: a stretch that became free and is not yet given back to the file system |
 //! | segment | log u16, segment u32 | [`SegmentRow`], 16 octets; none while all of the segment is alive |
+//! | sweep | account u32, mailbox u32 | empty: rows of a mailbox that is gone, still to be deleted; mailbox 2^32-1: of an account |
 //! | applied | log u16 | segment u32, offset u64, next sequence u64 |
 //! | setting | name (UTF-8) | octets; `version` u32, `next_account` u32, `uidvalidity` u32 (the last one given) |
 //!
@@ -49,13 +50,14 @@ pub enum Table {
     Filter,
     Free,
     Segment,
+    Sweep,
     Applied,
     Setting,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 16] = [
         Table::Account,
         Table::Address,
         Table::Mailbox,
@@ -69,6 +71,7 @@ impl Table {
         Table::Filter,
         Table::Free,
         Table::Segment,
+        Table::Sweep,
         Table::Applied,
         Table::Setting,
     ];
@@ -89,6 +92,7 @@ impl Table {
             Table::Filter => "filter",
             Table::Free => "free",
             Table::Segment => "segment",
+            Table::Sweep => "sweep",
             Table::Applied => "applied",
             Table::Setting => "setting",
         }
@@ -147,8 +151,8 @@ pub enum ChangeKind {
 
 /// Fixed part of an account row, 64 octets: next mailbox u32, mailbox count u32, modseq u64, octets u64,
 /// secret octets u16, flags u16 (bit 0: may not log in), messages u32, quota octets u64, quota messages u32, vanished u32,
-/// trimmed u64, zero u64. Behind it the secret, then the name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// trimmed modseq u64, trimmed mailbox u32, trimmed uid u32. Behind it the secret, then the name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountRow<'t> {
     /// The next mailbox's id.
     pub next_mailbox: MailboxId,
@@ -166,8 +170,9 @@ pub struct AccountRow<'t> {
     pub quota_messages: u32,
     /// Its rows in table change that no message keeps: what vanished, and changes of mailboxes.
     pub vanished: u32,
-    /// Up to here such rows are gone: whoever knew less than this is to be told everything. RFC 7162 §3.2.5.2.
-    pub trimmed: ModSeq,
+    /// Up to this row of table change, itself included, such rows are gone: whoever knew less is to compare all.
+    /// RFC 7162 §3.2.5.2.
+    pub trimmed: Place,
     /// Whether login is refused.
     pub disabled: bool,
     /// The password hash as a PHC string; empty: no password works.
@@ -177,7 +182,7 @@ pub struct AccountRow<'t> {
 }
 
 /// Fixed part of a mailbox row, 56 octets: uidvalidity u32, uidnext u32, highestmodseq u64, messages u32, unseen u32,
-/// deleted u32, recent_from u32, octets u64, special u32, keyword octets u32, zero u64.
+/// deleted u32, recent_from u32, octets u64, special u32, keyword octets u32, trimmed u64.
 /// Behind it the keywords in bit order, each length u8 ++ octets, then the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailboxRow<'t> {
@@ -199,6 +204,8 @@ pub struct MailboxRow<'t> {
     pub octets: u64,
     /// Bits of [`special`].
     pub special: u32,
+    /// The last of its rows in table change that was forgotten: whoever knew less is to compare all.
+    pub trimmed: ModSeq,
     /// Encoded keywords; see [`MailboxRow::keywords`].
     pub keyword_octets: &'t [u8],
     /// UTF-8, levels separated by `/`.
@@ -234,6 +241,28 @@ pub enum Encoding {
     Raw = 0,
     /// Packed by zstd, in frames that are read one by one; see `ringpost_log`.
     Zstd = 1,
+}
+
+/// A place in the change feed of an account: the key of a row in table change, in the order of the feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// When.
+    pub modseq: ModSeq,
+    /// Where.
+    pub mailbox: MailboxId,
+    /// Which message; 0 where the mailbox itself changed.
+    pub uid: Uid,
+}
+
+impl Place {
+    /// Behind everything of `modseq`.
+    pub fn end_of(modseq: ModSeq) -> Self {
+        Place {
+            modseq,
+            mailbox: MailboxId(u32::MAX),
+            uid: Uid(u32::MAX),
+        }
+    }
 }
 
 /// What of a segment is no longer wanted, 16 octets: octets u64, records u32, zero u32.

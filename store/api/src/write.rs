@@ -82,8 +82,11 @@ pub enum Write {
         octets: u64,
         messages: u32,
     },
-    /// Forget what vanished in an account up to a modification sequence. RFC 7162 §3.2.5.2 allows it.
+    /// Forget what vanished in an account up to a modification sequence, or as much of it as one write may: see
+    /// [`Outcome::Trimmed`]. RFC 7162 §3.2.5.2 allows it.
     Trim { account: AccountId, upto: ModSeq },
+    /// Go on deleting rows of mailboxes and accounts that are gone: see [`Outcome::Swept`].
+    Sweep,
     /// Let `address` (a key of `Address::key`) lead to `targets`; replaces what it led to.
     AliasPut {
         address: String,
@@ -242,6 +245,10 @@ pub enum Outcome {
     },
     /// The messages that were `\Recent` to the claimant: those with a UID in this half-open range.
     Recent { from: Uid, to: Uid },
+    /// Whether there is more to forget: the same write again goes on.
+    Trimmed { more: bool },
+    /// Whether rows of what is gone are left: the same write again goes on.
+    Swept { more: bool },
     /// A new mailbox.
     Mailbox(MailboxId),
     /// A new account.

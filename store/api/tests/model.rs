@@ -1,9 +1,9 @@
 //! The behaviour tests on the model: they hold for what they hold everything else to.
 
 use proptest::prelude::*;
-use ringpost_api::behaviour::{ask, cases, model::Model, recount, script, tables};
+use ringpost_api::behaviour::{ask, cases, model::Model, script, sound, tables};
 use ringpost_api::write::{FlagChange, StoreFlags};
-use ringpost_api::{Error, Outcome, Store, Write};
+use ringpost_api::{Error, Outcome, Write};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, MailboxId};
 
@@ -30,7 +30,7 @@ proptest! {
             let before = tables(&store);
             let delivery = matches!(write, Write::Deliver(_));
             let outcome = ask(&store, write);
-            recount::check(&*store.snapshot().expect("a snapshot"));
+            sound(&store);
             if outcome.is_err() && !delivery {
                 prop_assert_eq!(before, tables(&store));
             }

@@ -7,9 +7,10 @@
 //! out again.
 
 use super::draft::{Account, Draft};
+use super::sweep::{self, Sweep};
 use super::{ALIAS_TARGETS_MAX, mailboxes};
 use crate::row::{AddressRow, AddressTarget};
-use crate::table::{ChangeKind, special};
+use crate::table::{Place, special};
 use crate::write::AliasTarget;
 use crate::{Error, Outcome, Table, key, read};
 use ringpost_types::{AccountId, Address, MailboxId, ModSeq};
@@ -45,7 +46,8 @@ pub(super) fn create(draft: &mut Draft<'_>, name: &str, secret: &str) -> Result<
         quota_octets: 0,
         quota_messages: 0,
         vanished: 0,
-        trimmed: ModSeq(0),
+        trimmed: Place::default(),
+        noted: 0,
         disabled: false,
         secret: secret.to_owned(),
         name: name.to_owned(),
@@ -60,30 +62,23 @@ pub(super) fn create(draft: &mut Draft<'_>, name: &str, secret: &str) -> Result<
     Ok(Outcome::Account(id))
 }
 
+/// Its names are gone at once, its messages by and by; nobody can see them.
 pub(super) fn remove(draft: &mut Draft<'_>, id: AccountId) -> Result<Outcome, Error> {
     draft.account(id)?;
-    let mut names = Vec::new();
     let mut owned = Vec::new();
-    read::mailboxes(draft.rows, id, |name, mailbox| {
-        names.push(name.to_owned());
+    let Draft { rows, edits, .. } = draft;
+    read::mailboxes(*rows, id, |name, mailbox| {
+        edits.delete(Table::MailboxName, &key::mailbox_name(id, name));
         owned.extend(mailbox.map(|(mailbox, _)| mailbox));
         ControlFlow::Continue(())
     })?;
+    let mut sweep = Sweep::new();
     for &mailbox in &owned {
-        mailboxes::empty(draft, id, mailbox)?;
         draft.touch(id, mailbox)?;
-        draft.mailbox(id, mailbox)?.removed = true;
+        draft.remove_mailbox(id, mailbox)?;
+        sweep.begin(draft, id, mailbox)?;
     }
-    for name in names {
-        draft
-            .edits
-            .delete(Table::MailboxName, &key::mailbox_name(id, &name));
-    }
-    let Draft { rows, edits, .. } = draft;
-    rows.scan(Table::Change, &key::account(id), &[], &mut |key, _| {
-        edits.delete(Table::Change, key);
-        ControlFlow::Continue(())
-    })?;
+    sweep.begin(draft, id, sweep::CHANGES)?;
     drop_addresses(draft, id)?;
     draft.account(id)?.removed = true;
     Ok(Outcome::Done)
@@ -135,29 +130,6 @@ pub(super) fn quota(
 ) -> Result<Outcome, Error> {
     let account = draft.account(id)?;
     (account.quota_octets, account.quota_messages) = (octets, messages);
-    Ok(Outcome::Done)
-}
-
-/// Drops the rows of table change up to `upto` that no message keeps.
-pub(super) fn trim(draft: &mut Draft<'_>, id: AccountId, upto: ModSeq) -> Result<Outcome, Error> {
-    let account = draft.account(id)?;
-    let (upto, trimmed) = (upto.min(account.modseq), account.trimmed);
-    let mut gone = Vec::new();
-    read::changes_since(draft.rows, id, trimmed, None, |change| {
-        if change.modseq > upto {
-            return ControlFlow::Break(());
-        }
-        if matches!(change.kind, ChangeKind::Vanished | ChangeKind::Mailbox) {
-            gone.push(key::change(id, change.modseq, change.mailbox, change.uid));
-        }
-        ControlFlow::Continue(())
-    })?;
-    for key in &gone {
-        draft.edits.delete(Table::Change, key);
-    }
-    let account = draft.account(id)?;
-    account.vanished = account.vanished.saturating_sub(gone.len() as u32);
-    account.trimmed = account.trimmed.max(upto);
     Ok(Outcome::Done)
 }
 

@@ -5,11 +5,12 @@
 //!
 //! Invariant: what was accepted is not lost. A target whose mailbox is gone goes to INBOX unless it said otherwise;
 //! keywords beyond the limit are left off; only an account that is gone drops its copy. Rows of one account that are
-//! damaged keep the mail from that one alone, which is told in [`Edits::missed`].
+//! damaged keep the mail from that one alone, which is told in [`Edits::missed`]. Quota refuses what is asked for with
+//! [`Missing::Refuse`], an APPEND, and no mail that was accepted: whoever accepts asks [`read::room`] first.
 
 use super::Terms;
 use super::draft::Draft;
-use super::space;
+use super::space::Space;
 use crate::edits::Edits;
 use crate::table::{BlobRow, MessageRow, flag};
 use crate::write::{Deliver, Missing, Placed, Target};
@@ -34,13 +35,18 @@ pub(super) fn deliver(
     // Where rows are damaged or a number has run out, the mail's octets are kept for whoever repairs that.
     let nowhere = match &outcome {
         Ok(Outcome::Delivered(placed)) => placed.iter().all(|placed| placed.uid == Uid(0)),
-        outcome => matches!(outcome, Err(Error::NoMailbox | Error::NoAccount)),
+        outcome => matches!(
+            outcome,
+            Err(Error::NoMailbox | Error::NoAccount | Error::Quota)
+        ),
     } && edits.missed.is_empty();
     if outcome.is_err() {
         edits.clear();
     }
     if nowhere {
-        space::free(rows, edits, &blob_row(deliver, 0))?;
+        let mut space = Space::default();
+        space.free(rows, edits, &blob_row(deliver, 0))?;
+        space.finish(edits);
     }
     edits.put(Table::Applied, &key::log(log), &deliver.next.encode());
     outcome
@@ -72,6 +78,11 @@ fn place(draft: &mut Draft<'_>, deliver: &Deliver) -> Result<Vec<Placed>, Error>
         };
         references += u32::from(one.uid != Uid(0));
         placed.push(one);
+    }
+    for target in &deliver.targets {
+        if target.missing == Missing::Refuse {
+            draft.within_quota(target.account)?;
+        }
     }
     if references > 0 {
         let key = key::blob(deliver.blob);

@@ -4,11 +4,12 @@
 //! Out: one put for each row that changed, however often, and none for one that did not: a commit without edits costs
 //! no disk flush; [`Changed`] for each mailbox.
 
-use super::space;
+use super::space::Space;
+use super::trim;
 use crate::apply::{KEYWORDS_MAX, Terms};
 use crate::edits::Edits;
 use crate::row::Keywords;
-use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, flag};
+use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, Place, flag};
 use crate::{Changed, Error, Snapshot, Table, key, read};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub(super) struct Draft<'d> {
     accounts: BTreeMap<AccountId, Account>,
     mailboxes: BTreeMap<(AccountId, MailboxId), Mailbox>,
     blobs: BTreeMap<BlobId, BlobRow>,
+    space: Space,
     uidvalidity: Option<u32>,
 }
 
@@ -32,11 +34,13 @@ pub(super) struct Account {
     pub quota_octets: u64,
     pub quota_messages: u32,
     pub vanished: u32,
-    pub trimmed: ModSeq,
+    pub trimmed: Place,
     pub disabled: bool,
     pub secret: String,
     pub name: String,
     pub modseq: ModSeq,
+    /// Rows that this write adds to `vanished`.
+    pub noted: u32,
     /// Whether `modseq` was taken by this write already.
     pub stamped: bool,
     pub removed: bool,
@@ -53,6 +57,7 @@ pub(super) struct Mailbox {
     pub recent_from: Uid,
     pub octets: u64,
     pub special: u32,
+    pub trimmed: ModSeq,
     pub keywords: Vec<u8>,
     pub name: String,
     /// Whether listeners are to be told.
@@ -69,6 +74,7 @@ impl<'d> Draft<'d> {
             accounts: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             blobs: BTreeMap::new(),
+            space: Space::default(),
             uidvalidity: None,
         }
     }
@@ -83,6 +89,11 @@ impl<'d> Draft<'d> {
             .get_mut(&id)
             .filter(|account| !account.removed)
             .ok_or(Error::NoAccount)
+    }
+
+    /// Accounts being changed.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.accounts.iter().map(|(&id, account)| (id, account))
     }
 
     /// The mailbox, to be changed.
@@ -130,22 +141,39 @@ impl<'d> Draft<'d> {
     /// [`Draft::touch`], and a row in table change for the mailbox itself.
     pub fn touch_mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<(), Error> {
         let modseq = self.touch(account, id)?;
-        self.account(account)?.vanished += 1;
-        self.note_change(account, modseq, id, Uid(0), ChangeKind::Mailbox);
-        Ok(())
+        self.note(account, modseq, id, Uid(0), ChangeKind::Mailbox)
     }
 
-    /// A row in table change.
-    pub fn note_change(
+    /// A row in table change. One that no message keeps is counted.
+    fn note(
         &mut self,
         account: AccountId,
         modseq: ModSeq,
         mailbox: MailboxId,
         uid: Uid,
         kind: ChangeKind,
-    ) {
-        let key = key::change(account, modseq, mailbox, uid);
+    ) -> Result<(), Error> {
+        if matches!(kind, ChangeKind::Vanished | ChangeKind::Mailbox) {
+            let owner = self.account(account)?;
+            owner.vanished = owner.vanished.saturating_add(1);
+            owner.noted += 1;
+        }
+        let key = change(account, modseq, mailbox, uid);
         self.edits.put(Table::Change, &key, &[kind as u8]);
+        Ok(())
+    }
+
+    /// Whether an account has more than it may: what is asked for, unlike what was accepted, is refused then.
+    /// RFC 9208 §5.
+    pub fn within_quota(&mut self, id: AccountId) -> Result<(), Error> {
+        let account = self.account(id)?;
+        let over = |most, is| most > 0 && is > most;
+        match over(account.quota_octets, account.octets)
+            || over(account.quota_messages.into(), account.messages.into())
+        {
+            true => Err(Error::Quota),
+            false => Ok(()),
+        }
     }
 
     /// Puts a message behind the mailbox's last one; its UID. The row's modseq is set here. The blob's
@@ -177,7 +205,7 @@ impl<'d> Draft<'d> {
         if !prefix.is_empty() {
             self.edits.put(Table::Prefix, &key, prefix);
         }
-        self.note_change(account, modseq, id, uid, ChangeKind::Added);
+        self.note(account, modseq, id, uid, ChangeKind::Added)?;
         Ok(uid)
     }
 
@@ -209,9 +237,8 @@ impl<'d> Draft<'d> {
             &row.encode(),
         );
         self.edits
-            .delete(Table::Change, &key::change(account, old.modseq, id, uid));
-        self.note_change(account, modseq, id, uid, ChangeKind::Flags);
-        Ok(())
+            .delete(Table::Change, &change(account, old.modseq, id, uid));
+        self.note(account, modseq, id, uid, ChangeKind::Flags)
     }
 
     /// Takes a message out of its mailbox, and lets go of its blob. Told through table change.
@@ -223,20 +250,6 @@ impl<'d> Draft<'d> {
         row: &MessageRow,
     ) -> Result<(), Error> {
         let modseq = self.touch(account, id)?;
-        self.drop_message(account, id, uid, row)?;
-        self.account(account)?.vanished += 1;
-        self.note_change(account, modseq, id, uid, ChangeKind::Vanished);
-        Ok(())
-    }
-
-    /// As [`Draft::remove_message`], when the whole mailbox goes and nobody is told of the message.
-    pub fn drop_message(
-        &mut self,
-        account: AccountId,
-        id: MailboxId,
-        uid: Uid,
-        row: &MessageRow,
-    ) -> Result<(), Error> {
         let mailbox = self.mailbox(account, id)?;
         mailbox.messages = less(mailbox.messages, 1)?;
         mailbox.unseen = less(mailbox.unseen, u32::from(row.flags & flag::SEEN == 0))?;
@@ -245,15 +258,39 @@ impl<'d> Draft<'d> {
         let owner = self.account(account)?;
         owner.octets = owner.octets.saturating_sub(row.octets.into());
         owner.messages = less(owner.messages, 1)?;
+        self.erase_message(account, id, uid, row)?;
+        self.note(account, modseq, id, uid, ChangeKind::Vanished)
+    }
+
+    /// Deletes the rows of a message that no counter counts any more, and lets go of its blob.
+    pub fn erase_message(
+        &mut self,
+        account: AccountId,
+        id: MailboxId,
+        uid: Uid,
+        row: &MessageRow,
+    ) -> Result<(), Error> {
         let key = key::message(account, id, uid);
         self.edits.delete(Table::Message, &key);
         if row.prefix_octets > 0 {
             self.edits.delete(Table::Prefix, &key);
         }
         self.edits
-            .delete(Table::Change, &key::change(account, row.modseq, id, uid));
+            .delete(Table::Change, &change(account, row.modseq, id, uid));
         let blob = self.blob(row.blob)?;
         blob.references = less(blob.references, 1)?;
+        Ok(())
+    }
+
+    /// Takes a mailbox away from its account, with all it counts. Its messages are [`super::sweep`]'s to delete.
+    pub fn remove_mailbox(&mut self, account: AccountId, id: MailboxId) -> Result<(), Error> {
+        let mailbox = self.mailbox(account, id)?;
+        let (messages, octets) = (mailbox.messages, mailbox.octets);
+        mailbox.removed = true;
+        let owner = self.account(account)?;
+        owner.mailboxes = less(owner.mailboxes, 1)?;
+        owner.messages = less(owner.messages, messages)?;
+        owner.octets = owner.octets.saturating_sub(octets);
         Ok(())
     }
 
@@ -287,7 +324,8 @@ impl<'d> Draft<'d> {
     }
 
     /// Turns the rows that were worked on into edits.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(mut self) -> Result<(), Error> {
+        trim::keep_bounded(&mut self)?;
         let edits = self.edits;
         for (&id, account) in &self.accounts {
             if account.removed {
@@ -325,13 +363,24 @@ impl<'d> Draft<'d> {
             edits.delete(Table::Blob, &key);
             edits.delete(Table::Digest, &key);
             edits.delete(Table::Text, &key);
-            space::free(self.rows, edits, blob)?;
+            self.space.free(self.rows, edits, blob)?;
         }
+        self.space.finish(edits);
         if let Some(last) = self.uidvalidity {
             edits.put(Table::Setting, b"uidvalidity", &last.to_le_bytes());
         }
         Ok(())
     }
+}
+
+/// The key of a row in table change.
+fn change(account: AccountId, modseq: ModSeq, mailbox: MailboxId, uid: Uid) -> [u8; 20] {
+    let place = Place {
+        modseq,
+        mailbox,
+        uid,
+    };
+    key::change(account, place)
 }
 
 /// A counter less what left it.
@@ -352,6 +401,7 @@ impl Account {
             quota_messages: row.quota_messages,
             vanished: row.vanished,
             trimmed: row.trimmed,
+            noted: 0,
             disabled: row.disabled,
             secret: row.secret.to_owned(),
             name: row.name.to_owned(),
@@ -392,6 +442,7 @@ impl Mailbox {
             recent_from: Uid(1),
             octets: 0,
             special,
+            trimmed: ModSeq(0),
             keywords: Vec::new(),
             name: name.to_owned(),
             changed: false,
@@ -410,6 +461,7 @@ impl Mailbox {
             recent_from: row.recent_from,
             octets: row.octets,
             special: row.special,
+            trimmed: row.trimmed,
             keywords: row.keyword_octets.to_vec(),
             name: row.name.to_owned(),
             changed: false,
@@ -428,6 +480,7 @@ impl Mailbox {
             recent_from: self.recent_from,
             octets: self.octets,
             special: self.special,
+            trimmed: self.trimmed,
             keyword_octets: &self.keywords,
             name: &self.name,
         }

@@ -9,6 +9,7 @@
 use super::accounts;
 use super::draft::{Draft, Mailbox};
 use super::messages;
+use super::sweep::Sweep;
 use crate::table::{MessageRow, special};
 use crate::{Error, Outcome, Table, key, name, read};
 use ringpost_types::{AccountId, MailboxId, Uid};
@@ -119,24 +120,13 @@ pub(super) fn delete(
     if id == MailboxId::INBOX {
         return Err(Error::Cannot("INBOX cannot be deleted"));
     }
-    empty(draft, account, id)?;
     draft.touch_mailbox(account, id)?;
     let mailbox = draft.mailbox(account, id)?;
-    let bits = mailbox.special;
-    let name = std::mem::take(&mut mailbox.name);
-    mailbox.removed = true;
+    let (bits, name) = (mailbox.special, mailbox.name.clone());
+    draft.remove_mailbox(account, id)?;
     drop_name(draft, account, &name, bits);
-    let owner = draft.account(account)?;
-    owner.mailboxes = owner.mailboxes.saturating_sub(1);
+    Sweep::new().begin(draft, account, id)?;
     Ok(Outcome::Done)
-}
-
-/// Drops every message of a mailbox that goes.
-pub(super) fn empty(draft: &mut Draft<'_>, account: AccountId, id: MailboxId) -> Result<(), Error> {
-    for (uid, row) in all(draft, account, id)? {
-        draft.drop_message(account, id, uid, &row)?;
-    }
-    Ok(())
 }
 
 fn all(

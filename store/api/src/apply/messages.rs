@@ -145,6 +145,10 @@ pub(super) fn transfer(
         }
         pairs.push((uid, placed));
     }
+    // What moves was there before.
+    if mode == Transfer::Copy && !pairs.is_empty() {
+        draft.within_quota(account)?;
+    }
     Ok(Outcome::Transferred { uidvalidity, pairs })
 }
 

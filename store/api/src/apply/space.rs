@@ -6,69 +6,83 @@
 //! Invariant: a stretch is in table free from the commit that freed it until the commit after it was punched out: a crash
 //! between leaves it there, and punching twice does no harm.
 
-use super::Terms;
 use super::draft::Draft;
 use crate::edits::{Edits, Extent};
-use crate::table::{BlobRow, Stretch};
+use crate::table::{BlobRow, SegmentRow, Stretch};
 use crate::write::Relocate;
 use crate::{Error, Outcome, Snapshot, Table, key, read};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::ControlFlow;
 
-/// Nobody refers to the mail any more: its record, and its own segment if it has one, are free.
-pub(super) fn free(rows: &dyn Snapshot, edits: &mut Edits, blob: &BlobRow) -> Result<(), Error> {
-    let own = Stretch {
-        segment: blob.segment,
-        offset: blob.offset,
-        octets: blob.stored,
-    };
-    free_stretch(rows, edits, blob.log, blob.record)?;
-    if own.segment != blob.record.segment {
-        free_stretch(rows, edits, blob.log, own)?;
-    }
-    Ok(())
-}
+/// Segments in which this write frees something.
+#[derive(Default)]
+pub(super) struct Space(BTreeMap<(u16, u32), SegmentRow>);
 
-fn free_stretch(
-    rows: &dyn Snapshot,
-    edits: &mut Edits,
-    log: u16,
-    stretch: Stretch,
-) -> Result<(), Error> {
-    let Stretch {
-        segment,
-        offset,
-        octets,
-    } = stretch;
-    if octets == 0 {
-        return Ok(());
+impl Space {
+    /// Nobody refers to the mail any more: its record, and its own segment if it has one, are free.
+    pub fn free(
+        &mut self,
+        rows: &dyn Snapshot,
+        edits: &mut Edits,
+        blob: &BlobRow,
+    ) -> Result<(), Error> {
+        self.stretch(rows, edits, blob.log, blob.record)?;
+        if blob.segment != blob.record.segment {
+            let own = Stretch {
+                segment: blob.segment,
+                offset: blob.offset,
+                octets: blob.stored,
+            };
+            self.stretch(rows, edits, blob.log, own)?;
+        }
+        Ok(())
     }
-    let before = edits.freed.iter();
-    let before = before.filter(|freed| (freed.log, freed.segment) == (log, segment));
-    let (count, sum) = before.fold((0, 0), |(count, sum), freed| {
-        (count + 1, sum + freed.octets)
-    });
-    let mut row = read::segment(rows, log, segment)?;
-    row.dead_octets = row.dead_octets.saturating_add(sum + octets);
-    row.dead_records = row.dead_records.saturating_add(count + 1);
-    edits.put(
-        Table::Free,
-        &key::free(log, segment, offset),
-        &octets.to_le_bytes(),
-    );
-    edits.put(Table::Segment, &key::segment(log, segment), &row.encode());
-    edits.freed.push(Extent {
-        log,
-        segment,
-        offset,
-        octets,
-    });
-    Ok(())
+
+    fn stretch(
+        &mut self,
+        rows: &dyn Snapshot,
+        edits: &mut Edits,
+        log: u16,
+        stretch: Stretch,
+    ) -> Result<(), Error> {
+        let Stretch {
+            segment,
+            offset,
+            octets,
+        } = stretch;
+        if octets == 0 {
+            return Ok(());
+        }
+        let row = match self.0.entry((log, segment)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(read::segment(rows, log, segment)?),
+        };
+        row.dead_octets = row.dead_octets.saturating_add(octets);
+        row.dead_records = row.dead_records.saturating_add(1);
+        let key = key::free(log, segment, offset);
+        edits.put(Table::Free, &key, &octets.to_le_bytes());
+        edits.freed.push(Extent {
+            log,
+            segment,
+            offset,
+            octets,
+        });
+        Ok(())
+    }
+
+    /// Turns what was counted into edits.
+    pub fn finish(self, edits: &mut Edits) {
+        for ((log, segment), row) in self.0 {
+            edits.put(Table::Segment, &key::segment(log, segment), &row.encode());
+        }
+    }
 }
 
 /// The mail of a blob row stands at a new place, durably. A blob that is gone by now: the new place is free.
 pub(super) fn relocate(
     rows: &dyn Snapshot,
     relocate: &Relocate,
-    _: Terms<'_>,
     edits: &mut Edits,
 ) -> Result<Outcome, Error> {
     if relocate.next.sequence <= read::applied(rows, relocate.log)?.sequence {
@@ -85,14 +99,16 @@ pub(super) fn relocate(
         record: relocate.record,
         references,
     };
+    let mut space = Space::default();
     match read::blob(rows, relocate.blob)? {
         Some(old) if old.checksum == relocate.checksum => {
             let row = new(old.references, old.octets);
             edits.put(Table::Blob, &key::blob(relocate.blob), &row.encode());
-            free(rows, edits, &old)?;
+            space.free(rows, edits, &old)?;
         }
-        _ => free(rows, edits, &new(0, 0))?,
+        _ => space.free(rows, edits, &new(0, 0))?,
     }
+    space.finish(edits);
     let key = key::log(relocate.log);
     edits.put(Table::Applied, &key, &relocate.next.encode());
     Ok(Outcome::Done)
@@ -113,7 +129,7 @@ pub(super) fn tidied(
         let Draft { rows, edits, .. } = draft;
         rows.scan(Table::Free, &within, &[], &mut |key, _| {
             edits.delete(Table::Free, key);
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::Continue(())
         })?;
         edits.delete(Table::Segment, &within);
     }

@@ -3,7 +3,8 @@
 mod mailboxes;
 mod messages;
 
-use super::{ask, recount, tables};
+use super::{ask, sound, tables};
+use crate::read::Since;
 use crate::table::{ChangeKind, Encoding, Stretch, flag, special};
 use crate::write::{
     AliasTarget, Deliver, FlagChange, Missing, Placed, Position, StoreFlags, Target, Transfer,
@@ -140,10 +141,6 @@ fn id(store: &dyn Store, name: &str) -> MailboxId {
         .expect("a mailbox of that name")
 }
 
-fn sound(store: &dyn Store) {
-    recount::check(&*store.snapshot().expect("a snapshot"));
-}
-
 #[derive(Default)]
 struct Heard(Mutex<Vec<Changed>>);
 
@@ -202,16 +199,16 @@ fn feed(store: &dyn Store) {
 
     let mut kinds = Vec::new();
     let snapshot = store.snapshot().expect("a snapshot");
-    read::changes_since(&*snapshot, ONE, start, Some(INBOX), |change| {
-        kinds.push((change.uid.0, change.kind));
+    let told = read::changes_since(&*snapshot, ONE, start, Some(INBOX), |change| {
+        kinds.push((change.place.uid.0, change.kind));
         ControlFlow::Continue(())
-    })
-    .expect("readable");
+    });
+    assert_eq!(told, Ok(Since::Known));
     assert_eq!(kinds, [(1, ChangeKind::Vanished), (2, ChangeKind::Flags)]);
-    read::changes_since(&*snapshot, ONE, start, Some(MailboxId(2)), |_| {
+    let told = read::changes_since(&*snapshot, ONE, start, Some(MailboxId(2)), |_| {
         panic!("not there")
-    })
-    .expect("readable");
+    });
+    assert_eq!(told, Ok(Since::Known));
     drop(snapshot);
     sound(store);
 }
