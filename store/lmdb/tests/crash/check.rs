@@ -1,0 +1,232 @@
+//! What a store that is found after a power loss must hold, and that it holds nothing else.
+//!
+//! In:  the [`Story`], what was promised before the loss, the directory that was found.
+//! Out: nothing; it panics where a promise is not kept.
+//!
+//! The index as it is found must be the one after some first few of the writes, all that was answered among them:
+//! a commit is there wholly or not at all. What its logs hold beyond that must be records that were appended, all that
+//! were answered among them. And what the store makes of both must be, row for row, what the model makes of them.
+
+use crate::mail;
+use crate::story::{self, LOGS, Shard, Story};
+use crate::trace::Mark;
+use ringpost_api::behaviour::{Dump, ask, dump, model::Model, recount, tables};
+use ringpost_api::write::Deliver;
+use ringpost_api::{Outcome, Store, Table, Write, read};
+use ringpost_lmdb::Lmdb;
+use ringpost_log::file::{Blocking, now};
+use ringpost_log::recover::{Found, Recovery};
+use ringpost_log::{Reader, segment};
+use ringpost_types::{AccountId, BlobId};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::rc::Rc;
+
+/// What was promised up to a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promised {
+    /// Mails that are durable.
+    mails: BTreeSet<u64>,
+    /// How many writes the index must hold at least.
+    writes: usize,
+}
+
+impl Promised {
+    pub fn add(&mut self, mark: Mark) {
+        match mark {
+            Mark::Durable(number) => _ = self.mails.insert(number),
+            Mark::Answered(at) => self.writes = self.writes.max(at + 1),
+        }
+    }
+}
+
+/// A story, prepared for many checks.
+pub struct Checker<'s> {
+    story: &'s Story,
+    /// Each delivery, with its place among the writes.
+    delivers: BTreeMap<BlobId, (usize, &'s Deliver)>,
+    /// How many writes make an index that looks like this: the most.
+    prefixes: BTreeMap<u64, usize>,
+    /// Tables after so many writes and these deliveries besides.
+    expected: RefCell<BTreeMap<(usize, Vec<BlobId>), Rc<Dump>>>,
+}
+
+impl<'s> Checker<'s> {
+    pub fn new(story: &'s Story) -> Self {
+        let model = Model::default();
+        let mut delivers = BTreeMap::new();
+        let mut prefixes = BTreeMap::from([(hash(&tables(&model)), 0)]);
+        for (at, write) in story.writes.iter().enumerate() {
+            if let Write::Deliver(deliver) = write {
+                delivers.insert(deliver.blob, (at, deliver));
+            }
+            let _ = ask(&model, write.clone());
+            prefixes.insert(hash(&tables(&model)), at + 1);
+        }
+        Checker {
+            story,
+            delivers,
+            prefixes,
+            expected: RefCell::default(),
+        }
+    }
+
+    /// Opens what was found in `data` and looks at all of it.
+    pub fn check(&self, promised: &Promised, data: &Path) {
+        let (writes, applied) = self.index(data);
+        assert!(
+            writes >= promised.writes,
+            "the index holds {writes} writes of {} that were answered",
+            promised.writes
+        );
+        let lmdb = open(data);
+        let records = self.records(data, &applied);
+        for (number, blob) in self.story.mails.iter().map(|(blob, number)| (number, blob)) {
+            let in_index = self.delivers.get(blob).is_some_and(|(at, _)| *at < writes);
+            assert!(
+                in_index || records.contains(blob) || !promised.mails.contains(number),
+                "mail {number} was durable and is gone"
+            );
+        }
+        assert_eq!(lmdb.replay().records, records.len() as u64);
+        let found = self.tables(&lmdb);
+        assert!(
+            found == *self.expected(writes, &records),
+            "after {writes} writes and {records:?} the tables are others"
+        );
+        self.mails(&lmdb, data);
+        drop(lmdb);
+        let again = open(data);
+        assert_eq!(again.replay().records, 0, "opening again replays nothing");
+        assert!(
+            found == self.tables(&again),
+            "opening again changes nothing"
+        );
+        go_on(again, data);
+    }
+
+    /// How many writes the index holds by itself, and how far it has applied each log.
+    fn index(&self, data: &Path) -> (usize, Vec<ringpost_api::write::Position>) {
+        let bare = tempfile::tempdir_in(data).expect("a scratch directory");
+        let (inside, beside) = (data.join("index"), bare.path().join("index"));
+        if !inside.exists() {
+            return (0, vec![Default::default(); LOGS.into()]);
+        }
+        fs::rename(&inside, &beside).expect("a scratch directory");
+        let lmdb = open(bare.path());
+        let dump = self.tables(&lmdb);
+        let snapshot = lmdb.snapshot().expect("a snapshot");
+        let applied = (0..LOGS).map(|log| read::applied(&*snapshot, log).expect("readable"));
+        let applied = applied.collect();
+        drop(snapshot);
+        drop(lmdb);
+        fs::rename(&beside, &inside).expect("a scratch directory");
+        let writes = self.prefixes.get(&hash(&dump));
+        let writes = writes.expect("the index is one that stood between two writes");
+        (*writes, applied)
+    }
+
+    /// What the logs hold behind `applied`; each as it was appended.
+    fn records(&self, data: &Path, applied: &[ringpost_api::write::Position]) -> Vec<BlobId> {
+        let mut records = Vec::new();
+        for (log, from) in (0..LOGS).zip(applied) {
+            if !segment::directory(data, log).exists() {
+                continue;
+            }
+            let mut recovery = Recovery::open(data, log, *from).expect("a log");
+            while let Some(found) = recovery.step().expect("readable") {
+                let Found::Record(deliver) = found else {
+                    continue;
+                };
+                let appended = self.delivers.get(&deliver.blob);
+                let (_, appended) = appended.expect("a record that was appended");
+                assert_eq!(&deliver, *appended);
+                records.push(deliver.blob);
+            }
+        }
+        records
+    }
+
+    fn expected(&self, writes: usize, records: &[BlobId]) -> Rc<Dump> {
+        let mut expected = self.expected.borrow_mut();
+        let entry = expected.entry((writes, records.to_vec()));
+        let dump = entry.or_insert_with(|| {
+            let model = Model::default();
+            for write in &self.story.writes[..writes] {
+                let _ = ask(&model, write.clone());
+            }
+            for record in records {
+                let _ = ask(&model, Write::Deliver(self.delivers[record].1.clone()));
+            }
+            Rc::new(tables(&model))
+        });
+        Rc::clone(dump)
+    }
+
+    /// All rows but the version, which the model does not write.
+    fn tables(&self, lmdb: &Lmdb) -> Dump {
+        let snapshot = lmdb.snapshot().expect("a snapshot");
+        recount::check(&*snapshot);
+        let mut dump = dump(&*snapshot);
+        dump.remove(&(Table::Setting, b"version".to_vec()));
+        dump
+    }
+
+    /// Every mail that the index knows has its octets.
+    fn mails(&self, lmdb: &Lmdb, data: &Path) {
+        let snapshot = lmdb.snapshot().expect("a snapshot");
+        let reader = Reader::new(Blocking, data);
+        for (&blob, &number) in &self.story.mails {
+            if let Some(row) = read::blob(&*snapshot, blob).expect("readable") {
+                let octets = now(reader.whole(&row)).expect("a mail that the index knows");
+                assert!(octets == mail::octets(number), "mail {number} is another");
+            }
+        }
+    }
+}
+
+fn open(data: &Path) -> std::sync::Arc<Lmdb> {
+    Lmdb::open(data, story::options()).expect("a store opens after a power loss")
+}
+
+/// The logs go on: another mail is taken, under a name that no mail had.
+fn go_on(lmdb: std::sync::Arc<Lmdb>, data: &Path) {
+    let account = AccountId(1);
+    let exists = read::account(&*lmdb.snapshot().expect("a snapshot"), account)
+        .expect("readable")
+        .is_some();
+    if !exists {
+        return;
+    }
+    for number in 0..LOGS {
+        let index = lmdb.clone();
+        let taken = Rc::new(RefCell::new(None));
+        let told = Rc::clone(&taken);
+        let mut shard = Shard::open(&lmdb, data, number, move |write| {
+            let Write::Deliver(deliver) = &write else {
+                return;
+            };
+            let before = read::blob(&*index.snapshot().expect("a snapshot"), deliver.blob);
+            assert_eq!(before, Ok(None), "a new name");
+            *told.borrow_mut() = Some(ask(&*index, write));
+        });
+        let _durable = shard.log.append(mail::record(0, &[account]), None);
+        shard.turn();
+        let outcome = taken.take();
+        assert!(
+            matches!(&outcome, Some(Ok(Outcome::Delivered(placed))) if placed.len() == 1),
+            "the next mail: {outcome:?}"
+        );
+    }
+}
+
+fn hash(dump: &Dump) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for ((table, key), value) in dump {
+        (*table as usize, key, value).hash(&mut hasher);
+    }
+    hasher.finish()
+}

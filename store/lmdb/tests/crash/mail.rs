@@ -1,0 +1,43 @@
+//! Mails by number: the same number, the same octets, in the run that wrote them and in the check that looks for them.
+
+use crate::random::Random;
+use ringpost_api::write::{Missing, Target};
+use ringpost_log::Record;
+use ringpost_types::{AccountId, MailboxId};
+
+/// Mails are this long at most, but for one in sixteen.
+const SHORT_MAX: usize = 3_000;
+/// And those are up to as long again as a log copies at most: they take the way of their own through it.
+const LONG_MAX: usize = 160_000;
+
+/// The octets of mail `number`.
+pub fn octets(number: u64) -> Vec<u8> {
+    let mut random = Random::new(number);
+    let length = match random.once_in(16) {
+        true => random.below(LONG_MAX),
+        false => random.below(SHORT_MAX),
+    };
+    let mut octets = format!("Subject: mail {number}\r\n\r\n").into_bytes();
+    while octets.len() < length {
+        octets.extend_from_slice(&random.bits().to_be_bytes());
+    }
+    octets
+}
+
+/// Mail `number` into the INBOX of each of `accounts`: its INTERNALDATE is its number.
+pub fn record(number: u64, accounts: &[AccountId]) -> Record {
+    let targets = accounts.iter().map(|&account| Target {
+        account,
+        mailbox: MailboxId::INBOX,
+        missing: Missing::Inbox,
+        flags: 0,
+        keywords: Vec::new(),
+        internal_date: number,
+        prefix: format!("Delivered-To: {account}\r\n").into_bytes(),
+    });
+    Record {
+        targets: targets.collect(),
+        digest: format!("digest of {number}").into_bytes(),
+        octets: octets(number),
+    }
+}

@@ -1,0 +1,13 @@
+//! What is left when a process or a machine breaks off: [`power`] takes the power away.
+//!
+//! Reading order: `power` (the tests), `story` (what happens until then), `check` (what must be there afterwards),
+//! `disk` (what a disk may have kept), `trace` and `shim` (how it is known what was written and synced).
+
+mod check;
+mod disk;
+mod mail;
+mod power;
+mod random;
+mod shim;
+mod story;
+mod trace;

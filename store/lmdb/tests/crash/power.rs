@@ -1,0 +1,149 @@
+//! Power loss, at every moment of a run: what was answered is there once and whole, what was not is there or not.
+//!
+//! A run is recorded, then a disk is played forward event by event, and the power taken away: right before each sync, with
+//! all, some and torn parts of what was written since the last one, and right after it, with nothing else. What
+//! is on the disk then is opened and looked at, twice.
+//!
+//! `RINGPOST_CRASH=long` takes it away at each event of longer runs, in more ways.
+
+use crate::check::{Checker, Promised};
+use crate::disk::{Disk, Loss};
+use crate::random::Random;
+use crate::story::{self, Story};
+use crate::trace::{Event, Watch};
+use std::path::Path;
+use std::process::Command;
+
+const SEED: u64 = 0x907e;
+
+/// A story of `steps` steps and its own directory, which is empty afterwards but for the octets that were written.
+fn tell(seed: u64, steps: usize) -> Story {
+    let root = tempfile::tempdir().expect("a scratch directory");
+    story::tell(root.path(), seed, steps)
+}
+
+/// The moments at which the power goes, and how.
+struct Plan {
+    /// Of the moments between two syncs, one in so many.
+    sparse: usize,
+    /// Ways of losing at a moment.
+    losses: &'static [Loss],
+}
+
+const SHORT: Plan = Plan {
+    sparse: 4,
+    losses: &[Loss::Sectors],
+};
+const LONG: Plan = Plan {
+    sparse: 1,
+    losses: &[Loss::Sectors, Loss::Pages, Loss::Later, Loss::Sectors],
+};
+
+fn is_sync(event: &Event) -> bool {
+    matches!(event, Event::Sync { .. } | Event::SyncRange { .. })
+}
+
+/// Takes the power away all along the story.
+fn lose_all_along(story: &Story, plan: &Plan, seed: u64) -> usize {
+    let mut random = Random::new(seed);
+    let mut disk = Disk::new(&story.root);
+    let checker = Checker::new(story);
+    let mut promised = Promised::default();
+    let mut count = 0;
+    let mut lose = |disk: &Disk, promised: &Promised, loss, at: usize, random: &mut Random| {
+        let before = random.clone();
+        let data = tempfile::tempdir().expect("a scratch directory");
+        let _unsynced = Watch::unsynced(data.path());
+        disk.lose(loss, random, data.path());
+        let told = Told(format!("event {at}, {loss:?}, {before:?}"));
+        checker.check(promised, data.path());
+        std::mem::forget(told);
+        count += 1;
+    };
+    for (at, event) in story.events.iter().enumerate() {
+        let begun = promised != Promised::default();
+        if begun && is_sync(event) || begun && random.once_in(plan.sparse) {
+            for &loss in plan.losses {
+                lose(&disk, &promised, loss, at, &mut random);
+            }
+        }
+        disk.happen(event);
+        if let Event::Mark(mark) = event {
+            promised.add(*mark);
+        }
+        if begun && is_sync(event) {
+            lose(&disk, &promised, Loss::All, at, &mut random);
+        }
+    }
+    count
+}
+
+/// Says at its end what the failure came about with.
+struct Told(String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        eprintln!("lost at {}", self.0);
+    }
+}
+
+fn long() -> bool {
+    std::env::var("RINGPOST_CRASH").is_ok_and(|mode| mode == "long")
+}
+
+#[test]
+fn what_was_answered_outlives_the_power() {
+    println!("seed {SEED:#x}");
+    let (seeds, steps, plan) = match long() {
+        true => (0..20, 400, LONG),
+        false => (0..1, 60, SHORT),
+    };
+    for seed in seeds {
+        let story = tell(SEED + seed, steps);
+        let count = lose_all_along(&story, &plan, SEED + seed);
+        println!("{} events, {count} losses", story.events.len());
+        assert!(count > 100, "the story was one");
+    }
+}
+
+/// Syncs that a store might have forgotten: the name of the flaw, and whether the sync of this path is one of them.
+const FLAWS: &[(&str, fn(&Path) -> bool)] = &[
+    ("mail", |path| path.extension().is_some_and(|e| e == "seg")),
+    ("index", |path| path.ends_with("data.mdb")),
+    ("names", |path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("log-"))
+    }),
+];
+const TOLD: &str = "the story is told, now it is looked at";
+const FLAW: &str = "RINGPOST_CRASH_FLAW";
+
+/// Where the syncs of a kind never happened, the test above finds a loss. In a process of its own: LMDB may well be
+/// killed by an index like that.
+#[test]
+fn a_store_that_forgets_to_sync_is_found_out() {
+    if let Ok(flaw) = std::env::var(FLAW) {
+        let mut story = tell(SEED, 40);
+        let (_, forgotten) = FLAWS.iter().find(|(name, _)| *name == flaw).expect("known");
+        story
+            .events
+            .retain(|event| !matches!(event, Event::Sync { path } if forgotten(path)));
+        eprintln!("{TOLD}");
+        lose_all_along(&story, &SHORT, SEED);
+        return;
+    }
+    for (flaw, _) in FLAWS {
+        let run = Command::new(std::env::current_exe().expect("a path"))
+            .args([
+                "--exact",
+                "--nocapture",
+                "power::a_store_that_forgets_to_sync_is_found_out",
+            ])
+            .env(FLAW, flaw)
+            .output()
+            .expect("this executable runs");
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert!(told.contains(TOLD), "{flaw}: not told: {run:?}");
+        assert!(!run.status.success(), "{flaw}: not found out: {told}");
+    }
+}
