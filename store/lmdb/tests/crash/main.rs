@@ -1,10 +1,11 @@
-//! What is left when a process or a machine breaks off: [`power`] takes the power away.
+//! What is left when a process or a machine breaks off: `kill` kills the process, `power` takes the power away.
 //!
-//! Reading order: `power` (the tests), `story` (what happens until then), `check` (what must be there afterwards),
+//! Reading order: `kill`; then `power` (the tests), `story` (what happens until then), `check` (what must be there afterwards),
 //! `disk` (what a disk may have kept), `trace` and `shim` (how it is known what was written and synced).
 
 mod check;
 mod disk;
+mod kill;
 mod mail;
 mod power;
 mod random;
