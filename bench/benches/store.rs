@@ -3,12 +3,12 @@
 //! The data directory is a temporary one: the figures with a sync in them are those of its disk. `TMPDIR` chooses it.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ringpost_api::write::{Deliver, Missing, Target};
+use ringpost_api::write::{Missing, Target};
 use ringpost_api::{Error, Outcome, ReplyTo, Sink, Store, Write};
 use ringpost_bench::corpus;
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::now;
-use ringpost_log::{Blocking, Driver, Log, Options, Record};
+use ringpost_log::{Blocking, Body, Driver, Log, Options, Record};
 use ringpost_message::Scanner;
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, MailboxId};
@@ -34,12 +34,13 @@ fn records(account: AccountId) -> Vec<Record> {
         internal_date: 1_795_000_000,
         prefix: b"Return-Path: <alice@example.net>\r\nDelivered-To: bob@example.org\r\n".to_vec(),
     };
-    let record = Record {
-        targets: vec![target],
-        digest,
-        octets,
+    let record = || Record {
+        targets: vec![target.clone()],
+        digest: digest.clone(),
+        text: Vec::new(),
+        body: Body::Whole(octets.clone()),
     };
-    vec![record; DELIVERIES]
+    (0..DELIVERIES).map(|_| record()).collect()
 }
 
 /// Where the index's answers go.
@@ -65,7 +66,7 @@ struct Shard<'s> {
 }
 
 impl<'s> Shard<'s> {
-    fn open(data: &Path, submit: impl FnMut(Deliver, Option<ReplyTo>) + 's) -> Self {
+    fn open(data: &Path, submit: impl FnMut(Write, Option<ReplyTo>) + 's) -> Self {
         let opened = now(Log::open(
             Blocking,
             data,
@@ -99,14 +100,12 @@ impl<'s> Shard<'s> {
 }
 
 fn encode(criterion: &mut Criterion) {
-    let records = records(AccountId(1));
+    let mails = vec![corpus::plain(MAIL_OCTETS); DELIVERIES];
     let mut group = criterion.benchmark_group("store/checksum");
     group.throughput(Throughput::Elements(DELIVERIES as u64));
     group.bench_function("64", |bencher| {
         bencher.iter(|| {
-            let sums = records
-                .iter()
-                .map(|record| ringpost_log::record::checksum(&record.octets));
+            let sums = mails.iter().map(|mail| ringpost_log::record::checksum(mail));
             sums.fold(0, u64::wrapping_add)
         });
     });
@@ -116,12 +115,11 @@ fn encode(criterion: &mut Criterion) {
 fn log(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary directory can be made");
     let mut shard = Shard::open(folder.path(), |_, _| {});
-    let records = records(AccountId(1));
     let mut group = criterion.benchmark_group("store/log");
     group.throughput(Throughput::Elements(DELIVERIES as u64));
     group.bench_function("64", |bencher| {
         bencher.iter_batched(
-            || records.clone(),
+            || records(AccountId(1)),
             |records| shard.append(records, None),
             BatchSize::LargeInput,
         );
@@ -151,15 +149,14 @@ fn log_and_index(criterion: &mut Criterion) {
     };
     wait(1);
     let account = AccountId(1);
-    let mut shard = Shard::open(folder.path(), |deliver, reply| {
-        store.submit(Write::Deliver(deliver), reply);
+    let mut shard = Shard::open(folder.path(), |write, reply| {
+        store.submit(write, reply);
     });
-    let records = records(account);
     let mut group = criterion.benchmark_group("store/log+index");
     group.throughput(Throughput::Elements(DELIVERIES as u64));
     group.bench_function("64", |bencher| {
         bencher.iter_batched(
-            || records.clone(),
+            || records(account),
             |records| {
                 shard.append(records, Some(&reply));
                 wait(DELIVERIES);

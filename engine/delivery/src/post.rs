@@ -13,8 +13,8 @@ use crate::ingest::{Arrived, Ingest};
 use crate::memory::Memory;
 use crate::{Error, trace};
 use ringpost_api::write::{Missing, Placed, Position, Target};
-use ringpost_api::{Outcome, Store, Write};
-use ringpost_log::{Log, LogError, Options, Reader, Record};
+use ringpost_api::{Outcome, Store};
+use ringpost_log::{Body, Log, LogError, Options, Reader, Record};
 use ringpost_runtime::file::RingFiles;
 use ringpost_runtime::time::{Duration, Instant, sleep};
 use ringpost_runtime::{Shard, spawn};
@@ -85,7 +85,7 @@ impl Post {
     ) -> Result<Rc<Post>, LogError> {
         let (log, driver) = Log::open(RingFiles, data, shard.id, end, Options::default()).await?;
         let index = store.clone();
-        spawn(driver.run(move |deliver, reply| index.submit(Write::Deliver(deliver), reply)));
+        spawn(driver.run(move |write, reply| index.submit(write, reply)));
         let closing = log.clone();
         shard.at_end(async move { closing.close().await });
         Ok(Rc::new(Post {
@@ -125,7 +125,8 @@ impl Post {
         let record = Record {
             targets: targets(&envelope),
             digest,
-            octets,
+            text: Vec::new(),
+            body: Body::Whole(octets),
         };
         let durable = self.log.append(record, None).await;
         drop(charge);
@@ -153,7 +154,8 @@ impl Post {
         let record = Record {
             targets: vec![target],
             digest,
-            octets,
+            text: Vec::new(),
+            body: Body::Whole(octets),
         };
         let (reply, ticket) = self.shard.tickets.reserve();
         let durable = self.log.append(record, Some(reply.clone())).await;

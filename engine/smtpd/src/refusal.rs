@@ -39,7 +39,7 @@ pub fn of_delivery(error: &Error) -> Reply {
         Error::Log(LogError::Closed) | Error::Store(ringpost_api::Error::Closed) => {
             Reply::new(451, Enhanced(4, 3, 2), "Shutting down, try again soon")
         }
-        Error::Log(LogError::Io(_) | LogError::Damaged) | Error::Store(_) => TROUBLE,
+        Error::Log(LogError::Io(_) | LogError::Damaged | LogError::Moved) | Error::Store(_) => TROUBLE,
     }
 }
 

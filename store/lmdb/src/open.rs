@@ -10,7 +10,7 @@ use crate::lock::{self, LockError};
 use crate::writer::{self, Message, Request, Shared, Writer};
 use crossbeam::channel::{self, Sender};
 use ringpost_api::apply::{self, Edits, Rows, Terms};
-use ringpost_api::table::VERSION;
+use ringpost_api::table::{BlobRow, VERSION};
 use ringpost_api::write::Position;
 use ringpost_api::{Error, Feed, ReplyTo, Snapshot, Store, Table, Write, read};
 use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
@@ -329,9 +329,46 @@ fn replay(
     for (log, from) in applied {
         let mut recovery = Recovery::open(data, log, from).map_err(recover_failed)?;
         while replay_some(env, log, &mut recovery, &mut told, index, options)? {}
-        ends.insert(log, recovery.finish().map_err(recover_failed)?);
+        let end = recovery.finish().map_err(recover_failed)?;
+        name_large_mails(env, data, index, log, &end.unnamed)?;
+        ends.insert(log, end.position);
     }
     Ok((ends, told))
+}
+
+/// Large mails of which a crash left it open whether their record is durable: the index knows those that have one.
+fn name_large_mails(
+    env: &Env,
+    data: &Path,
+    index: &Path,
+    log: u16,
+    unnamed: &[u32],
+) -> Result<(), OpenError> {
+    if unnamed.is_empty() {
+        return Ok(());
+    }
+    let mut known = BTreeSet::new();
+    let snapshot = env.snapshot().map_err(at_index(index))?;
+    let scanned = snapshot.scan(Table::Blob, &[], &[], &mut |_, value| {
+        // A damaged row may be the one that knows a mail: it keeps them all.
+        match BlobRow::read(value) {
+            Ok(row) if row.log == log && row.segment != row.record.segment => {
+                known.insert(row.segment);
+            }
+            Ok(_) => {}
+            Err(_) => known.extend(unnamed),
+        }
+        ControlFlow::Continue(())
+    });
+    scanned.map_err(at_index(index))?;
+    for &number in unnamed {
+        let settled = match known.contains(&number) {
+            true => segment::adopt(data, log, number),
+            false => segment::abandon(data, log, number),
+        };
+        settled.map_err(at(&segment::directory(data, log)))?;
+    }
+    Ok(())
 }
 
 /// Logs that were applied once, whether or not their directory is still there: their sequence goes on.
@@ -361,10 +398,10 @@ fn replay_some(
     let mut more = true;
     for _ in 0..REPLAY_MAX {
         match recovery.step().map_err(recover_failed)? {
-            Some(Found::Record(deliver)) => {
+            Some(Found::Record(entry)) => {
                 told.records += 1;
                 // A delivery that is refused was refused before the crash too, or would have been.
-                let write = Write::Deliver(deliver);
+                let write = entry.write();
                 let outcome =
                     apply::apply(&mut rows, &write, terms, &mut edits).map_err(&failed)?;
                 writer::tell_missed(&write, &outcome, &edits, options.alarm);

@@ -1,7 +1,7 @@
 //! Appending to a shard's log, many records with one write and one sync: group commit.
 //!
-//! In:  records, from any task of the shard, through [`Log::append`].
-//! Out: [`Durable`] to each of them once it is on disk; a [`Deliver`] for each to the index, in record order, before
+//! In:  records, from any task of the shard, through [`Log::append`]; mails that move, through [`Log::relocate`].
+//! Out: [`Durable`] to each of them once it is on disk; a [`Write`] for each to the index, in record order, before
 //!      the appender is woken.
 //!
 //! ```text
@@ -16,16 +16,19 @@
 //!
 //! Invariants:
 //! - what is answered is durable; what is refused is not in the log: a failed batch is cut off again.
-//! - delivers reach the index in the order of their sequence numbers.
+//! - writes reach the index in the order of their sequence numbers.
 //! - a small record is copied once, into the batch; a large one not at all.
 
 use crate::company::Company;
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
-use crate::record::{self, ALIGN, HEADER_OCTETS, Header, Record};
+use crate::header::{HEADER_OCTETS, Header, Kind, Version};
+use crate::record::{self, ALIGN, Body, Carried, Entry, Parts, Record, Stored};
 use crate::segment::{self, HEAD_OCTETS, Head};
-use ringpost_api::ReplyTo;
-use ringpost_api::write::{Deliver, Position, Target};
+use crate::stream::{Part, Stream, Streamed};
+use ringpost_api::table::Encoding;
+use ringpost_api::write::Position;
+use ringpost_api::{ReplyTo, Write};
 use ringpost_types::BlobId;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -44,12 +47,15 @@ const OWN_RUN_OCTETS: usize = 128 * 1024;
 pub struct Options {
     /// Octets of a segment file. One batch larger than this gets a larger segment.
     pub segment_octets: u64,
+    /// Whether mails that shrink are stored packed.
+    pub compress: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             segment_octets: 256 * 1024 * 1024,
+            compress: false,
         }
     }
 }
@@ -61,7 +67,7 @@ pub struct Durable {
     pub blob: BlobId,
     /// The segment that holds it.
     pub segment: u32,
-    /// Where the raw mail begins in it.
+    /// Where its stored octets begin in it.
     pub offset: u64,
     /// Length of the raw mail.
     pub octets: u64,
@@ -83,7 +89,10 @@ pub struct Driver<F: Files> {
 
 struct Shared {
     log: u16,
+    data: PathBuf,
     sequence: Cell<u64>,
+    /// The next number for a segment, of records or of a large mail.
+    next_segment: Cell<u32>,
     pending: RefCell<Batch>,
     /// The driver, when it waits for records.
     driver: Cell<Option<Waker>>,
@@ -108,10 +117,23 @@ struct Waiting {
     run: usize,
     at: usize,
     offset: u64,
-    digest: Vec<u8>,
-    targets: Vec<Target>,
+    parts: Parts,
+    /// The large mail that it names.
+    part: Option<Part>,
     reply: Option<ReplyTo>,
     slot: Rc<Slot>,
+}
+
+/// A record before it has its place.
+struct Draft {
+    kind: Kind,
+    /// Where another log gave the mail its name.
+    blob: Option<BlobId>,
+    parts: Parts,
+    encoding: Encoding,
+    octets: u64,
+    checksum: u64,
+    body: Stored,
 }
 
 /// Where an appender finds its answer.
@@ -162,49 +184,131 @@ impl Log {
         fs::create_dir_all(&folder)?;
         // Also where it was there: the start that made it may have been killed before this line.
         files.open(data, Mode::Directory).await?.sync_data().await?;
-        let mut tail = Tail {
-            files,
-            data: data.to_owned(),
-            log,
-            options,
-            segment: end.segment,
-            offset: 0,
-            open: None,
-        };
-        if end.offset >= HEAD_OCTETS {
-            tail.resume(end.offset).await?;
-        }
+        let highest = segment::files(data, log)?.last().map_or(0, |&(n, _)| n);
+        let resumed = end.offset >= HEAD_OCTETS;
+        let next_segment = (highest + 1).max(end.segment + u32::from(resumed));
         let shared = Rc::new(Shared {
             log,
+            data: data.to_owned(),
             sequence: Cell::new(end.sequence.max(1)),
+            next_segment: Cell::new(next_segment.max(1)),
             pending: RefCell::default(),
             driver: Cell::default(),
             closing: Cell::new(false),
             closers: RefCell::default(),
             ended: Cell::new(false),
         });
-        Ok((
-            Log {
-                shared: Rc::clone(&shared),
-            },
-            Driver { shared, tail },
-        ))
+        let mut tail = Tail {
+            files,
+            shared: Rc::clone(&shared),
+            options,
+            segment: end.segment,
+            offset: 0,
+            open: None,
+        };
+        if resumed {
+            tail.resume(end.offset).await?;
+        }
+        let handle = Log {
+            shared: Rc::clone(&shared),
+        };
+        Ok((handle, Driver { shared, tail }))
     }
 
     /// Hands over a record: its place among the others is fixed by this call, not by the first poll. `reply` goes to the
-    /// index together with the record's [`Deliver`]; it hears nothing when the append itself fails.
+    /// index together with the record's [`Write`]; it hears nothing when the append itself fails.
     pub fn append(&self, record: Record, reply: Option<ReplyTo>) -> Append {
+        let Record {
+            targets,
+            digest,
+            text,
+            body,
+        } = record;
+        let (encoding, octets, checksum, body) = match body {
+            Body::Whole(mail) => {
+                let checksum = record::checksum(&mail);
+                let octets = mail.len() as u64;
+                (Encoding::Raw, octets, checksum, Stored::Octets(mail))
+            }
+            Body::Streamed(mail) => {
+                let (encoding, octets, checksum) = (mail.encoding, mail.octets, mail.checksum);
+                (encoding, octets, checksum, Stored::Linked(mail))
+            }
+        };
+        let draft = Draft {
+            kind: Kind::Mail,
+            blob: None,
+            parts: Parts {
+                targets,
+                digest,
+                text,
+            },
+            encoding,
+            octets,
+            checksum,
+            body,
+        };
+        self.take(draft, reply)
+    }
+
+    /// Hands over a mail that moves here from a segment that is given up; the index is told where it is now.
+    pub fn relocate(&self, carried: Carried, stored: Stored, reply: Option<ReplyTo>) -> Append {
+        let Carried {
+            blob,
+            targets,
+            digest,
+            text,
+            octets,
+            checksum,
+            encoding,
+        } = carried;
+        let draft = Draft {
+            kind: Kind::Moved,
+            blob: Some(blob),
+            parts: Parts {
+                targets,
+                digest,
+                text,
+            },
+            encoding,
+            octets,
+            checksum,
+            body: stored,
+        };
+        self.take(draft, reply)
+    }
+
+    fn take(&self, draft: Draft, reply: Option<ReplyTo>) -> Append {
         let slot = Rc::new(Slot::default());
         let refused = if self.shared.closing.get() {
             Some(LogError::Closed)
         } else {
-            self.shared.enqueue(record, reply, &slot).err()
+            self.shared.enqueue(draft, reply, &slot).err()
         };
         match refused {
             Some(error) => slot.answer(Err(error)),
             None => self.shared.wake_driver(),
         }
         Append { slot }
+    }
+
+    /// A large mail begins to arrive: it is written beside the records while it comes. What it comes to is the body of
+    /// a [`Record`].
+    pub async fn stream<F: Files>(&self, files: F) -> Result<Stream<F>, LogError> {
+        if self.shared.closing.get() {
+            return Err(LogError::Closed);
+        }
+        Stream::open(files, self).await
+    }
+
+    /// A large mail's own segment, `segment` of log `log`, gets a second name in this log, durably: the way it moves.
+    pub async fn link<F: Files>(
+        &self,
+        files: F,
+        log: u16,
+        segment: u32,
+    ) -> Result<Streamed, LogError> {
+        Streamed::link(files, self, log, segment).await
     }
 
     /// Takes no more records, and returns when all that were taken are answered and the driver has ended.
@@ -228,6 +332,16 @@ impl Log {
     pub fn number(&self) -> u16 {
         self.shared.log
     }
+
+    /// The directory below which the log is.
+    pub(crate) fn data(&self) -> &Path {
+        &self.shared.data
+    }
+
+    /// A number for a segment of a large mail.
+    pub(crate) fn take_segment(&self) -> u32 {
+        self.shared.take_segment()
+    }
 }
 
 impl Shared {
@@ -237,22 +351,51 @@ impl Shared {
         }
     }
 
+    fn take_segment(&self) -> u32 {
+        self.next_segment.replace(self.next_segment.get() + 1)
+    }
+
     fn enqueue(
         &self,
-        record: Record,
+        draft: Draft,
         reply: Option<ReplyTo>,
         slot: &Rc<Slot>,
     ) -> Result<(), LogError> {
-        let Record {
-            targets,
-            digest,
-            octets,
-        } = record;
+        let Draft {
+            kind,
+            blob,
+            parts,
+            encoding,
+            octets: mail_octets,
+            checksum: mail_checksum,
+            body,
+        } = draft;
         // A message row counts prefix and mail in 32 bits.
-        if octets.len() as u64 + u64::from(u16::MAX) > u64::from(u32::MAX) {
+        if mail_octets + u64::from(u16::MAX) > u64::from(u32::MAX) {
             return Err(LogError::TooLarge);
         }
-        let digest_octets = u32::try_from(digest.len()).map_err(|_| LogError::TooLarge)?;
+        let (octets, stored_octets, stored_checksum, part, own_segment) = match body {
+            Stored::Octets(octets) => {
+                let checksum = match encoding {
+                    Encoding::Raw => mail_checksum,
+                    Encoding::Zstd => record::checksum(&octets),
+                };
+                let stored = octets.len() as u64;
+                (octets, stored, checksum, None, 0)
+            }
+            Stored::Linked(mail) => {
+                let Streamed {
+                    segment,
+                    stored,
+                    stored_checksum,
+                    part,
+                    ..
+                } = mail;
+                (Vec::new(), stored, stored_checksum, Some(part), segment)
+            }
+        };
+        let digest_octets = u32::try_from(parts.digest.len()).map_err(|_| LogError::TooLarge)?;
+        let text_octets = u32::try_from(parts.text.len()).map_err(|_| LogError::TooLarge)?;
         let batch = &mut *self.pending.borrow_mut();
         if batch.runs.is_empty() {
             batch.runs.push(Vec::new());
@@ -262,25 +405,34 @@ impl Shared {
         let (before, at) = (batch.octets, out.len());
         out.extend_from_slice(&[0; HEADER_OCTETS]);
         let meta = out.len();
-        let encoded = record::encode_targets(&targets, out);
+        let encoded = record::encode_targets(&parts.targets, out);
         let decisions_octets = encoded.and_then(|()| u32::try_from(out.len() - meta).ok());
         let Some(decisions_octets) = decisions_octets else {
             out.truncate(at);
             return Err(LogError::TooLarge);
         };
-        out.extend_from_slice(&digest);
+        out.extend_from_slice(&parts.digest);
+        out.extend_from_slice(&parts.text);
         let sequence = self.sequence.replace(self.sequence.get() + 1);
         let header = Header {
+            version: Version::Second,
+            kind,
             log: self.log,
             sequence,
+            blob: blob.unwrap_or_else(|| BlobId::new(self.log, sequence)),
+            encoding,
+            own_segment,
             decisions_octets,
             digest_octets,
-            mail_octets: octets.len() as u64,
+            text_octets,
+            mail_octets,
+            stored_octets,
             meta_checksum: record::checksum(&out[meta..]),
-            mail_checksum: record::checksum(&octets),
+            mail_checksum,
+            stored_checksum,
         };
         let padding = header.record_octets()
-            - (HEADER_OCTETS as u64 + header.meta_octets() + header.mail_octets);
+            - (HEADER_OCTETS as u64 + header.meta_octets() + header.body_octets());
         debug_assert!(padding < ALIGN);
         let padding = &[0; ALIGN as usize][..padding as usize];
         if octets.len() < OWN_RUN_OCTETS {
@@ -297,8 +449,8 @@ impl Shared {
             run,
             at,
             offset: before,
-            digest,
-            targets,
+            parts,
+            part,
             reply,
             slot,
         });
@@ -344,7 +496,7 @@ impl Shared {
 impl<F: Files> Driver<F> {
     /// Writes batch after batch until the log is closed and empty. `submit` is handed each durable record in order;
     /// it should pass it to `Store::submit`.
-    pub async fn run(mut self, mut submit: impl FnMut(Deliver, Option<ReplyTo>)) {
+    pub async fn run(mut self, mut submit: impl FnMut(Write, Option<ReplyTo>)) {
         let mut company = Company::default();
         while self.shared.begun().await {
             let gathered = self.shared.pending.borrow().records.len();
@@ -369,21 +521,24 @@ impl<F: Files> Driver<F> {
                 let Waiting {
                     header,
                     offset,
-                    digest,
-                    targets,
+                    parts,
+                    part,
                     reply,
                     slot,
                     ..
                 } = waiting;
-                let deliver = header.deliver(self.tail.segment, begin + offset, digest, targets);
+                // Before the index hears of it and anyone may read it.
+                part.into_iter().for_each(Part::keep);
+                let entry = Entry::new(&header, self.tail.segment, begin + offset, parts);
+                let place = entry.place();
                 let durable = Durable {
-                    blob: deliver.blob,
-                    segment: deliver.segment,
-                    offset: deliver.offset,
-                    octets: deliver.octets,
-                    next: deliver.next,
+                    blob: header.blob,
+                    segment: place.segment,
+                    offset: place.offset,
+                    octets: place.octets,
+                    next: entry.next(),
                 };
-                submit(deliver, reply);
+                submit(entry.write(), reply);
                 slot.answer(Ok(durable));
             }
         }
@@ -411,10 +566,9 @@ impl<F: Files> Drop for Driver<F> {
 /// The end of the log on disk.
 struct Tail<F: Files> {
     files: F,
-    data: PathBuf,
-    log: u16,
+    shared: Rc<Shared>,
     options: Options,
-    /// The segment that is written to, or, while none is open, the first number that may be used.
+    /// The segment that is written to.
     segment: u32,
     /// Where the next record goes.
     offset: u64,
@@ -429,12 +583,15 @@ struct OpenSegment<S> {
 impl<F: Files> Tail<F> {
     /// Opens the segment recovery ended in. One that cannot be gone on with is left alone, and the next is begun.
     async fn resume(&mut self, offset: u64) -> Result<(), LogError> {
-        let path = segment::path(&self.data, self.log, self.segment);
+        let path = segment::path(&self.shared.data, self.shared.log, self.segment);
         let file = self.files.open(&path, Mode::Write).await?;
         let (read, octets) = file.read_at(Vec::new(), 0, HEAD_OCTETS as usize).await;
         read?;
         match Head::read(&octets) {
-            Ok(head) if (head.log, head.segment) == (self.log, self.segment) => {
+            Ok(head)
+                if (head.log, head.segment) == (self.shared.log, self.segment)
+                    && head.version == Version::Second =>
+            {
                 // Space that cannot be reserved now may be there when it is written to.
                 let _ = file.allocate(self.options.segment_octets.max(offset)).await;
                 self.offset = offset;
@@ -443,7 +600,7 @@ impl<F: Files> Tail<F> {
                     salt: head.salt,
                 });
             }
-            _ => self.segment += 1,
+            _ => {}
         }
         Ok(())
     }
@@ -483,20 +640,10 @@ impl<F: Files> Tail<F> {
             Some(_) if self.offset == HEAD_OCTETS => return Ok(()),
             _ => {}
         }
-        let mut number = if self.open.is_some() {
-            self.segment + 1
-        } else {
-            self.segment.max(1)
-        };
-        let (file, path) = loop {
-            let path = segment::path(&self.data, self.log, number);
-            match self.files.open(&path, Mode::Create).await {
-                // What is there was left alone by recovery: go past it.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                opened => break (opened?, path),
-            }
-        };
-        let head = Head::new(self.log, number, sequence);
+        let number = self.shared.take_segment();
+        let path = segment::path(&self.shared.data, self.shared.log, number);
+        let file = self.files.open(&path, Mode::Create).await?;
+        let head = Head::new(self.shared.log, number, sequence);
         if let Err(error) = self.begin(&file, &head, octets).await {
             let _ = fs::remove_file(&path);
             return Err(error.into());
@@ -528,7 +675,7 @@ impl<F: Files> Tail<F> {
             reserve(file, needed).await?;
         }
         file.write_durable(head.encode(), 0).await.0?;
-        let folder = segment::directory(&self.data, self.log);
+        let folder = segment::directory(&self.shared.data, self.shared.log);
         self.files
             .open(&folder, Mode::Directory)
             .await?

@@ -13,6 +13,9 @@ pub enum LogError {
     TooLarge,
     /// What was read is not what was written. An alarm for the operator.
     Damaged,
+    /// The segment is gone: the mail was moved or removed since the row was read. Whoever meets it looks at a fresh
+    /// snapshot once; met again, it is damage.
+    Moved,
     /// The log is closing. Temporary: 421 4.3.2.
     Closed,
 }
@@ -34,6 +37,7 @@ impl fmt::Display for LogError {
             LogError::Io(errno) => write!(f, "mail log: {}", io::Error::from_raw_os_error(*errno)),
             LogError::TooLarge => f.write_str("the mail is too large for one record"),
             LogError::Damaged => f.write_str("mail log: a record is damaged"),
+            LogError::Moved => f.write_str("mail log: the segment of a mail is gone"),
             LogError::Closed => f.write_str("the mail log is closing"),
         }
     }

@@ -1,7 +1,8 @@
 //! Mail segments: records, group commit, recovery. One log for each shard, as files below the data directory.
 //!
-//! Reading order: [`mod@record`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the hot path) and
-//! `company` (when a batch waits for more), [`read`] (mails back, in pieces), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
+//! Reading order: [`mod@record`] and [`mod@header`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the
+//! hot path) and `company` (when a batch waits for more), [`stream`] (large mails, beside), [`read`] (mails back, in pieces),
+//! [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
 //!
 //! Invariants: a record is durable before its appender hears of it, and immutable from then on; what is durable reaches
 //! the index in order, now or at the next start.
@@ -15,14 +16,17 @@ pub mod append;
 mod company;
 pub mod error;
 pub mod file;
+pub mod header;
 pub mod read;
 pub mod record;
 pub mod recover;
 pub mod segment;
+pub mod stream;
 
 pub use append::{Append, Driver, Durable, Log, Options};
 pub use error::LogError;
 pub use file::{Blocking, Files, Mode, SegmentFile};
 pub use read::Reader;
-pub use record::Record;
-pub use recover::{Found, RecoverError, Recovery};
+pub use record::{Body, Carried, Entry, Moved, Record, Stored};
+pub use recover::{End, Found, RecoverError, Recovery};
+pub use stream::{Stream, Streamed};

@@ -7,7 +7,8 @@
 
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
-use crate::{record, segment};
+use crate::record;
+use crate::segment::{self, Holds};
 use ringpost_api::table::BlobRow;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -57,7 +58,7 @@ impl<F: Files> Reader<F> {
             buffer.clear();
             return Ok(buffer);
         }
-        let file = self.file(blob.log, blob.segment).await?;
+        let file = self.file(blob).await?;
         let (read, octets) = file.read_at(buffer, blob.offset + range.start, limit).await;
         read?;
         if octets.len() == limit {
@@ -84,12 +85,26 @@ impl<F: Files> Reader<F> {
         }
     }
 
-    async fn file(&self, log: u16, segment: u32) -> Result<Rc<F::File>, LogError> {
+    /// The file that holds a mail's octets.
+    async fn file(&self, blob: &BlobRow) -> Result<Rc<F::File>, LogError> {
+        let (log, segment) = (blob.log, blob.segment);
         if let Some(file) = self.cached(log, segment) {
             return Ok(file);
         }
-        let path = segment::path(&self.data, log, segment);
-        let file = Rc::new(self.files.open(&path, Mode::Read).await?);
+        let names: &[Holds] = match blob.record.segment == segment {
+            true => &[Holds::Records],
+            false => &[Holds::Mail, Holds::Part],
+        };
+        let mut file = Err(LogError::Moved);
+        for &holds in names {
+            let path = segment::file(&self.data, log, segment, holds);
+            file = match self.files.open(&path, Mode::Read).await {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                opened => Ok(Rc::new(opened?)),
+            };
+            break;
+        }
+        let file = file?;
         let mut open = self.open.borrow_mut();
         if open.len() == FILES_MAX {
             open.remove(0);

@@ -1,146 +1,260 @@
 //! One record: what the log keeps of an accepted mail.
 //!
-//! ```text
-//!  0 magic u32      4 version u8    5 kind u8     6 log u16
-//!  8 sequence u64
-//! 16 decisions octets u32          20 digest octets u32
-//! 24 mail octets u64
-//! 32 checksum u64: XXH3-64 of decisions and digest
-//! 40 checksum u64: XXH3-64 of the mail
-//! 48 checksum u64: XXH3-64 of octets 0..48, seeded with the segment's salt
-//! 56 decisions ++ digest ++ mail ++ zero up to a multiple of 8
-//! ```
-//! Little-endian. Decisions: the targets of a [`Deliver`], count u16, then each: account u32, mailbox u32, missing u8,
-//! flags u32, internal date u64, keyword count u8, keywords (length u8 ++ octets), prefix length u16 ++ octets.
+//! Its octets are drawn in [`crate::header`]. Decisions are the targets of a [`Deliver`], count u16, then each: account
+//! u32, mailbox u32, missing u8, flags u32, internal date u64, keyword count u8, keywords (length u8 ++ octets), prefix
+//! length u16 ++ octets. Little-endian.
 //!
-//! In:  a [`Record`].
-//! Out: its octets; and back, checked. A record is immutable once it is durable.
+//! | record | mail | decisions, digest, text | the index is told |
+//! |---|---|---|---|
+//! | mail | in the record | of the mail | [`Deliver`] |
+//! | mail, own segment | alone in a segment, finished and durable before the record | of the mail | [`Deliver`] |
+//! | moved mail | as it stood in the segment that is given up | carried along | [`Relocate`] |
+//! | moved mail, own segment | the same file under a second name | carried along | [`Relocate`] |
+//!
+//! A moved mail carries all that its first record said, so that logs alone still tell the store.
+//!
+//! In:  a [`Record`], or what is [`Carried`] of one.
+//! Out: an [`Entry`], checked. A record is immutable once it is durable.
 
-use ringpost_api::table::{Encoding, Stretch};
-use ringpost_api::write::{Deliver, Missing, Position, Target};
+use crate::header::{Header, Kind};
+use crate::segment::HEAD_OCTETS;
+use crate::stream::Streamed;
+use ringpost_api::Write;
+use ringpost_api::table::{BlobRow, Encoding, Stretch};
+use ringpost_api::write::{Deliver, Missing, Position, Relocate, Target};
 use ringpost_types::{AccountId, BlobId, MailboxId};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// Octets of a record's header.
-pub const HEADER_OCTETS: usize = 56;
 /// Records begin on a multiple of this.
 pub const ALIGN: u64 = 8;
-pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"rrec");
-const VERSION: u8 = 1;
-const KIND_MAIL: u8 = 1;
 
 /// An accepted mail on its way into the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Record {
     /// Where it goes.
     pub targets: Vec<Target>,
     /// What `message::digest` made of it.
     pub digest: Vec<u8>,
-    /// The raw mail.
-    pub octets: Vec<u8>,
+    /// Its row in table text; empty: none.
+    pub text: Vec<u8>,
+    /// The mail.
+    pub body: Body,
 }
 
-/// A record's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The log it was written to.
-    pub log: u16,
-    /// Its number in that log, 1 and up, ascending; numbers of failed appends are left out.
-    pub sequence: u64,
-    /// Length of the decisions.
-    pub decisions_octets: u32,
-    /// Length of the digest.
-    pub digest_octets: u32,
+/// The octets of a mail.
+#[derive(Debug)]
+pub enum Body {
+    /// All of them, raw.
+    Whole(Vec<u8>),
+    /// A large mail that was written while it came, durable already.
+    Streamed(Streamed),
+}
+
+/// What of a mail goes along when it moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Its name, which it keeps.
+    pub blob: BlobId,
+    /// Where it once went.
+    pub targets: Vec<Target>,
+    /// Its digest.
+    pub digest: Vec<u8>,
+    /// Its row in table text; empty: none.
+    pub text: Vec<u8>,
     /// Length of the raw mail.
-    pub mail_octets: u64,
-    /// XXH3-64 of decisions and digest.
-    pub meta_checksum: u64,
+    pub octets: u64,
     /// XXH3-64 of the raw mail.
-    pub mail_checksum: u64,
+    pub checksum: u64,
+    /// How the stored octets are to be read.
+    pub encoding: Encoding,
 }
 
-impl Header {
-    /// The octets, for a segment with this salt.
-    pub fn encode(&self, salt: u64) -> [u8; HEADER_OCTETS] {
-        let mut out = [0; HEADER_OCTETS];
-        out[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        out[4] = VERSION;
-        out[5] = KIND_MAIL;
-        out[6..8].copy_from_slice(&self.log.to_le_bytes());
-        out[8..16].copy_from_slice(&self.sequence.to_le_bytes());
-        out[16..20].copy_from_slice(&self.decisions_octets.to_le_bytes());
-        out[20..24].copy_from_slice(&self.digest_octets.to_le_bytes());
-        out[24..32].copy_from_slice(&self.mail_octets.to_le_bytes());
-        out[32..40].copy_from_slice(&self.meta_checksum.to_le_bytes());
-        out[40..48].copy_from_slice(&self.mail_checksum.to_le_bytes());
-        let checksum = xxh3_64_with_seed(&out[..48], salt);
-        out[48..].copy_from_slice(&checksum.to_le_bytes());
-        out
-    }
+/// The octets of a mail that moves.
+#[derive(Debug)]
+pub enum Stored {
+    /// As they stood in the old segment.
+    Octets(Vec<u8>),
+    /// A large mail's own segment under its second name: `Log::link`.
+    Linked(Streamed),
+}
 
-    /// Reads a header of a segment with this salt; `None` where there is none or a damaged one.
-    pub fn read(octets: &[u8], salt: u64) -> Option<Self> {
-        let octets: &[u8; HEADER_OCTETS] = octets.get(..HEADER_OCTETS)?.try_into().ok()?;
-        let u64_at = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| octets[at + i]));
-        let u32_at = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| octets[at + i]));
-        let sound = u32_at(0) == MAGIC
-            && octets[4] == VERSION
-            && octets[5] == KIND_MAIL
-            && u64_at(48) == xxh3_64_with_seed(&octets[..48], salt);
-        sound.then(|| Header {
-            log: u16::from_le_bytes([octets[6], octets[7]]),
-            sequence: u64_at(8),
-            decisions_octets: u32_at(16),
-            digest_octets: u32_at(20),
-            mail_octets: u64_at(24),
-            meta_checksum: u64_at(32),
-            mail_checksum: u64_at(40),
-        })
-    }
+/// What a durable record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A mail that came in.
+    Deliver(Deliver),
+    /// A mail that moved.
+    Relocate(Moved),
+}
 
-    /// Octets of decisions and digest together.
-    pub fn meta_octets(&self) -> u64 {
-        u64::from(self.decisions_octets) + u64::from(self.digest_octets)
-    }
+/// A moved mail, with what its first record said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// What the index is told.
+    pub relocate: Relocate,
+    /// Length of the raw mail.
+    pub octets: u64,
+    /// Its digest.
+    pub digest: Vec<u8>,
+    /// Its row in table text; empty: none.
+    pub text: Vec<u8>,
+    /// Where it once went.
+    pub targets: Vec<Target>,
+}
 
-    /// Octets of the whole record in its segment.
-    pub fn record_octets(&self) -> u64 {
-        (HEADER_OCTETS as u64 + self.meta_octets())
-            .saturating_add(self.mail_octets)
-            .checked_next_multiple_of(ALIGN)
-            .unwrap_or(u64::MAX)
-    }
-
-    /// What the index is told of the record at `offset` of `segment`.
-    pub fn deliver(
-        &self,
-        segment: u32,
-        offset: u64,
-        digest: Vec<u8>,
-        targets: Vec<Target>,
-    ) -> Deliver {
-        Deliver {
-            blob: BlobId::new(self.log, self.sequence),
+impl Entry {
+    /// What the log held at `offset` of `segment`, in parts that were checked.
+    pub(crate) fn new(header: &Header, segment: u32, offset: u64, parts: Parts) -> Self {
+        let record = Stretch {
             segment,
-            offset: offset + HEADER_OCTETS as u64 + self.meta_octets(),
-            octets: self.mail_octets,
-            stored: self.mail_octets,
-            encoding: Encoding::Raw,
-            record: Stretch {
+            offset,
+            octets: header.record_octets(),
+        };
+        let next = Position {
+            segment,
+            offset: offset + record.octets,
+            sequence: header.sequence + 1,
+        };
+        let inside = offset + header.version.header_octets() as u64 + header.meta_octets();
+        let (segment, offset) = match header.own_segment {
+            0 => (segment, inside),
+            own => (own, HEAD_OCTETS),
+        };
+        let Parts {
+            targets,
+            digest,
+            text,
+        } = parts;
+        match header.kind {
+            Kind::Mail => Entry::Deliver(Deliver {
+                blob: header.blob,
                 segment,
                 offset,
-                octets: self.record_octets(),
+                octets: header.mail_octets,
+                stored: header.stored_octets,
+                encoding: header.encoding,
+                record,
+                checksum: header.mail_checksum,
+                digest,
+                text,
+                targets,
+                next,
+            }),
+            Kind::Moved => Entry::Relocate(Moved {
+                relocate: Relocate {
+                    blob: header.blob,
+                    log: header.log,
+                    segment,
+                    offset,
+                    stored: header.stored_octets,
+                    encoding: header.encoding,
+                    checksum: header.mail_checksum,
+                    record,
+                    next,
+                },
+                octets: header.mail_octets,
+                digest,
+                text,
+                targets,
+            }),
+        }
+    }
+
+    /// What the index is told.
+    pub fn write(self) -> Write {
+        match self {
+            Entry::Deliver(deliver) => Write::Deliver(deliver),
+            Entry::Relocate(moved) => Write::Relocate(moved.relocate),
+        }
+    }
+
+    /// The mail's name.
+    pub fn blob(&self) -> BlobId {
+        match self {
+            Entry::Deliver(deliver) => deliver.blob,
+            Entry::Relocate(moved) => moved.relocate.blob,
+        }
+    }
+
+    /// Where the log goes on behind the record.
+    pub fn next(&self) -> Position {
+        match self {
+            Entry::Deliver(deliver) => deliver.next,
+            Entry::Relocate(moved) => moved.relocate.next,
+        }
+    }
+
+    /// Where the mail is, as a blob row that nobody refers to.
+    pub fn place(&self) -> BlobRow {
+        let references = 0;
+        match self {
+            Entry::Deliver(deliver) => BlobRow {
+                log: deliver.blob.log(),
+                segment: deliver.segment,
+                offset: deliver.offset,
+                octets: deliver.octets,
+                stored: deliver.stored,
+                encoding: deliver.encoding,
+                checksum: deliver.checksum,
+                record: deliver.record,
+                references,
             },
-            checksum: self.mail_checksum,
-            digest,
-            text: Vec::new(),
-            targets,
-            next: Position {
-                segment,
-                offset: offset + self.record_octets(),
-                sequence: self.sequence + 1,
+            Entry::Relocate(Moved {
+                relocate, octets, ..
+            }) => BlobRow {
+                log: relocate.log,
+                segment: relocate.segment,
+                offset: relocate.offset,
+                octets: *octets,
+                stored: relocate.stored,
+                encoding: relocate.encoding,
+                checksum: relocate.checksum,
+                record: relocate.record,
+                references,
             },
         }
+    }
+
+    /// What goes along when the mail moves on.
+    pub fn carried(self) -> Carried {
+        let place = self.place();
+        let (blob, targets, digest, text) = match self {
+            Entry::Deliver(d) => (d.blob, d.targets, d.digest, d.text),
+            Entry::Relocate(m) => (m.relocate.blob, m.targets, m.digest, m.text),
+        };
+        Carried {
+            blob,
+            targets,
+            digest,
+            text,
+            octets: place.octets,
+            checksum: place.checksum,
+            encoding: place.encoding,
+        }
+    }
+}
+
+/// What stands between a record's header and its mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub targets: Vec<Target>,
+    pub digest: Vec<u8>,
+    pub text: Vec<u8>,
+}
+
+impl Parts {
+    /// Reads them; `None` where they are not what the header tells.
+    pub fn read(header: &Header, meta: &[u8]) -> Option<Self> {
+        if meta.len() as u64 != header.meta_octets() || xxh3_64(meta) != header.meta_checksum {
+            return None;
+        }
+        let (decisions, rest) = meta.split_at(header.decisions_octets as usize);
+        let (digest, text) = rest.split_at(header.digest_octets as usize);
+        Some(Parts {
+            targets: targets(decisions)?,
+            digest: digest.to_vec(),
+            text: text.to_vec(),
+        })
     }
 }
 
@@ -261,35 +375,5 @@ mod tests {
         for end in 0..out.len() {
             assert_eq!(targets(&out[..end]), None, "cut at {end}");
         }
-    }
-
-    #[test]
-    fn a_header_is_bound_to_its_salt_and_every_octet() {
-        let header = Header {
-            log: 1,
-            sequence: 2,
-            decisions_octets: 3,
-            digest_octets: 4,
-            mail_octets: 5,
-            meta_checksum: 6,
-            mail_checksum: 7,
-        };
-        let octets = header.encode(9);
-        assert_eq!(Header::read(&octets, 9), Some(header));
-        assert_eq!(Header::read(&octets, 8), None);
-        for at in 0..HEADER_OCTETS {
-            let mut damaged = octets;
-            damaged[at] ^= 1;
-            assert_eq!(Header::read(&damaged, 9), None, "octet {at}");
-        }
-        assert_eq!(header.record_octets(), 72);
-        assert_eq!(
-            Header {
-                mail_octets: u64::MAX,
-                ..header
-            }
-            .record_octets(),
-            u64::MAX
-        );
     }
 }

@@ -17,14 +17,15 @@
 //! A record counts only with this log's number and a sequence not below the one expected: what an earlier, failed batch left
 //! on the disk has lower ones.
 
-use crate::record::{self, ALIGN, HEADER_OCTETS, Header};
-use crate::segment::{self, BadHead, HEAD_OCTETS, Head};
-use ringpost_api::write::{Deliver, Position};
+use crate::header::{BadHeader, Header, LOOK_OCTETS, Version};
+use crate::record::{ALIGN, Entry, Parts};
+use crate::segment::{self, BadHead, HEAD_OCTETS, Head, Holds, MailHead};
+use ringpost_api::write::Position;
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::{io, mem};
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// Octets looked at at once.
@@ -34,7 +35,7 @@ const WINDOW_OCTETS: usize = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A sound record.
-    Record(Deliver),
+    Record(Entry),
     /// Octets that are no record, in front of ones that are. An alarm for the operator.
     Damage(Damage),
 }
@@ -50,10 +51,22 @@ pub struct Damage {
     pub octets: u64,
 }
 
+/// How a log ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Where it goes on.
+    pub position: Position,
+    /// Octets of a torn tail that were cut off: of mails that nobody was answered for.
+    pub cut_octets: u64,
+    /// Large mails, by the number of their segment, that no record read here names: either the index knows them
+    /// ([`segment::adopt`]), or they never had a record ([`segment::abandon`]).
+    pub unnamed: Vec<u32>,
+}
+
 /// Why a log cannot be recovered.
 #[derive(Debug)]
 pub enum RecoverError {
-    /// A segment was written by a later version of Ringpost.
+    /// A segment, or a record in it, was written by a later version of Ringpost.
     Newer(PathBuf),
     /// The file system failed at this path.
     Io(PathBuf, io::Error),
@@ -67,18 +80,37 @@ pub struct Recovery {
     /// Segments from the current one on, ascending.
     segments: Vec<u32>,
     open: Option<Segment>,
+    /// Large mails whose record may not be durable, and those of them that a record read here names.
+    parts: Vec<u32>,
+    named: Vec<u32>,
 }
 
 struct Segment {
     window: Window,
+    version: Version,
     salt: u64,
+}
+
+/// Why a place could not be looked at.
+enum Fault {
+    Io(io::Error),
+    Newer,
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Fault::Io(error)
+    }
 }
 
 impl Recovery {
     /// Begins behind `from`: [`Position::default`] for the whole log.
     pub fn open(data: &Path, log: u16, from: Position) -> Result<Self, RecoverError> {
-        let mut segments = segment::segments(data, log)
+        let files = segment::files(data, log)
             .map_err(|error| RecoverError::Io(segment::directory(data, log), error))?;
+        let of = |kind: Holds| files.iter().filter(move |&&(_, holds)| holds == kind);
+        let parts = of(Holds::Part).map(|&(number, _)| number).collect();
+        let mut segments: Vec<u32> = of(Holds::Records).map(|&(number, _)| number).collect();
         segments.retain(|&number| number >= from.segment);
         let mut at = from;
         if segments.first() != Some(&from.segment) {
@@ -93,6 +125,8 @@ impl Recovery {
             at,
             segments,
             open: None,
+            parts,
+            named: Vec::new(),
         })
     }
 
@@ -108,21 +142,26 @@ impl Recovery {
             }
             let path = self.path();
             let failed = |error| RecoverError::Io(path.clone(), error);
+            let broken = |fault| match fault {
+                Fault::Io(error) => RecoverError::Io(path.clone(), error),
+                Fault::Newer => RecoverError::Newer(path.clone()),
+            };
             let (log, sequence, at) = (self.log, self.at.sequence, self.at.offset);
+            let data = self.data.clone();
             let Some(segment) = &mut self.open else {
                 continue;
             };
-            if let Some((header, deliver)) = segment
-                .record(log, sequence, self.at.segment, at)
-                .map_err(failed)?
-            {
+            let found = segment.record(&data, log, sequence, self.at.segment, at);
+            if let Some((header, entry)) = found.map_err(broken)? {
                 self.at.offset += header.record_octets();
                 self.at.sequence = header.sequence + 1;
-                return Ok(Some(Found::Record(deliver)));
+                if header.own_segment != 0 {
+                    self.named.push(header.own_segment);
+                }
+                return Ok(Some(Found::Record(entry)));
             }
-            let next = segment
-                .search(log, sequence, self.at.segment, at)
-                .map_err(failed)?;
+            let next = segment.search(&data, log, sequence, self.at.segment, at);
+            let next = next.map_err(broken)?;
             let end = match next {
                 Some(next) => next,
                 None if self.segments.len() > 1 => segment.window.octets.max(at),
@@ -144,19 +183,37 @@ impl Recovery {
         }
     }
 
-    /// Cuts off whatever is behind the last record, so that nothing of it is ever taken for a record; where
-    /// the log goes on. To be called after [`Recovery::step`] gave `None`.
-    pub fn finish(self) -> Result<Position, RecoverError> {
+    /// Cuts off whatever is behind the last record, so that nothing of it is ever taken for a record, and gives large
+    /// mails that were named their lasting names. To be called after [`Recovery::step`] gave `None`.
+    pub fn finish(mut self) -> Result<End, RecoverError> {
         let path = self.path();
         let failed = |error| RecoverError::Io(path.clone(), error);
-        if let Some(segment) = &self.open
-            && segment.window.octets > self.at.offset
+        let mut cut_octets = 0;
+        if let Some(Segment { window, .. }) = &mut self.open
+            && window.octets > self.at.offset
         {
+            if let Some(end) = window.data_end(self.at.offset).map_err(failed)? {
+                cut_octets = end - self.at.offset;
+            }
             let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
             file.set_len(self.at.offset).map_err(failed)?;
             file.sync_all().map_err(failed)?;
         }
-        Ok(self.at)
+        let (named, unnamed) = mem::take(&mut self.parts)
+            .into_iter()
+            .partition(|number| self.named.contains(number));
+        let named: Vec<u32> = named;
+        for number in named {
+            segment::adopt(&self.data, self.log, number).map_err(|error| {
+                let part = segment::file(&self.data, self.log, number, Holds::Part);
+                RecoverError::Io(part, error)
+            })?;
+        }
+        Ok(End {
+            position: self.at,
+            cut_octets,
+            unnamed,
+        })
     }
 
     fn path(&self) -> PathBuf {
@@ -190,6 +247,7 @@ impl Recovery {
                 self.at.offset = self.at.offset.max(HEAD_OCTETS);
                 self.open = Some(Segment {
                     window,
+                    version: head.version,
                     salt: head.salt,
                 });
                 Ok(Entered::Segment)
@@ -239,49 +297,56 @@ impl Segment {
     /// The sound record at `at`, if there is one.
     fn record(
         &mut self,
+        data: &Path,
         log: u16,
         sequence: u64,
         segment: u32,
         at: u64,
-    ) -> io::Result<Option<(Header, Deliver)>> {
+    ) -> Result<Option<(Header, Entry)>, Fault> {
         let Some(header) = self.header(log, sequence, at)? else {
             return Ok(None);
         };
-        let meta_at = at + HEADER_OCTETS as u64;
-        let mail_at = meta_at + header.meta_octets();
+        let meta_at = at + header.version.header_octets() as u64;
         if at.saturating_add(header.record_octets()) > self.window.octets {
             return Ok(None);
         }
         let Some(meta) = self.window.at(meta_at, header.meta_octets() as usize)? else {
             return Ok(None);
         };
-        if record::checksum(meta) != header.meta_checksum {
-            return Ok(None);
-        }
-        let (decisions, digest) = meta.split_at(header.decisions_octets as usize);
-        let Some(targets) = record::targets(decisions) else {
+        let Some(parts) = Parts::read(&header, meta) else {
             return Ok(None);
         };
-        let deliver = header.deliver(segment, at, digest.to_vec(), targets);
-        let sound =
-            self.window.checksum(mail_at, header.mail_octets)? == Some(header.mail_checksum);
-        Ok(sound.then_some((header, deliver)))
+        let sound = match header.own_segment {
+            0 => {
+                let mail_at = meta_at + header.meta_octets();
+                let checksum = self.window.checksum(mail_at, header.stored_octets)?;
+                checksum == Some(header.stored_checksum)
+            }
+            own => own_is_there(data, log, own, &header)?,
+        };
+        let entry = || Entry::new(&header, segment, at, parts);
+        Ok(sound.then(|| (header, entry())))
     }
 
-    fn header(&mut self, log: u16, sequence: u64, at: u64) -> io::Result<Option<Header>> {
-        let octets = self.window.at(at, HEADER_OCTETS)?;
-        let header = octets.and_then(|octets| Header::read(octets, self.salt));
-        Ok(header.filter(|header| header.log == log && header.sequence >= sequence))
+    fn header(&mut self, log: u16, sequence: u64, at: u64) -> Result<Option<Header>, Fault> {
+        let (version, salt) = (self.version, self.salt);
+        let octets = self.window.upto(at, LOOK_OCTETS)?;
+        match Header::read(octets, version, salt) {
+            Ok(header) if header.log == log && header.sequence >= sequence => Ok(Some(header)),
+            Err(BadHeader::Newer) => Err(Fault::Newer),
+            _ => Ok(None),
+        }
     }
 
     /// Where the first sound record behind `at` begins.
     fn search(
         &mut self,
+        data: &Path,
         log: u16,
         sequence: u64,
         segment: u32,
         mut at: u64,
-    ) -> io::Result<Option<u64>> {
+    ) -> Result<Option<u64>, Fault> {
         loop {
             // A damaged record with a sound header tells where the next one is.
             at = match self.header(log, sequence, at)? {
@@ -289,15 +354,32 @@ impl Segment {
                 None => at + ALIGN,
             };
             // Zeros that were reserved and never written are not read.
-            let Some(data) = self.window.data(at)? else {
+            let Some(some) = self.window.data(at)? else {
                 return Ok(None);
             };
-            at = data;
-            if self.record(log, sequence, segment, at)?.is_some() {
+            at = some;
+            if self.record(data, log, sequence, segment, at)?.is_some() {
                 return Ok(Some(at));
             }
         }
     }
+}
+
+/// Whether the large mail that a record names is there and is the one it means. Its octets were durable before the record was:
+/// they are not read.
+fn own_is_there(data: &Path, log: u16, segment: u32, header: &Header) -> io::Result<bool> {
+    for holds in [Holds::Mail, Holds::Part] {
+        let mut window = match Window::open(&segment::file(data, log, segment, holds)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        let head = MailHead::read(window.upto(0, HEAD_OCTETS as usize)?);
+        return Ok(head.is_ok_and(|head| {
+            (head.octets, head.checksum) == (header.mail_octets, header.mail_checksum)
+                && HEAD_OCTETS.saturating_add(header.stored_octets) <= window.octets
+        }));
+    }
+    Ok(false)
 }
 
 /// A file seen through a buffer.
@@ -338,6 +420,22 @@ impl Window {
         }
         let from = (at - self.begin) as usize;
         Ok(self.buffer.get(from..from + count))
+    }
+
+    /// Up to `count` octets at `at`: fewer at the end of the file.
+    fn upto(&mut self, at: u64, count: usize) -> io::Result<&[u8]> {
+        let count = self.octets.saturating_sub(at).min(count as u64) as usize;
+        self.at(at, count).map(Option::unwrap_or_default)
+    }
+
+    /// The end of the last eight octets from `at` on, `at` being a multiple of 8, that are not all zero.
+    fn data_end(&mut self, at: u64) -> io::Result<Option<u64>> {
+        let (mut next, mut end) = (at, None);
+        while let Some(some) = self.data(next)? {
+            next = some + ALIGN;
+            end = Some(next);
+        }
+        Ok(end)
     }
 
     /// XXH3-64 of `count` octets at `at`; `None` where they go past the end of the file.

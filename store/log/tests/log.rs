@@ -2,11 +2,12 @@
 //! makes them fail, and a counter for what a batch costs.
 
 use proptest::prelude::*;
+use ringpost_api::Write;
 use ringpost_api::write::{Deliver, Missing, Position, Target};
 use ringpost_log::file::{Blocking, Files, Mode, SegmentFile, now};
 use ringpost_log::recover::Damage;
 use ringpost_log::{
-    Append, Driver, Found, Log, LogError, Options, Reader, Record, Recovery, segment,
+    Append, Body, Driver, Entry, Found, Log, LogError, Options, Reader, Record, Recovery, segment,
 };
 use ringpost_types::{AccountId, MailboxId};
 use std::cell::{Cell, RefCell};
@@ -137,6 +138,7 @@ struct Scene {
 
 const OPTIONS: Options = Options {
     segment_octets: 64 * 1024,
+    compress: false,
 };
 
 impl Scene {
@@ -145,9 +147,10 @@ impl Scene {
             now(Log::open(trial.clone(), data, 7, end, options)).expect("a scratch directory");
         let delivered = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&delivered);
-        let driver = opened
-            .1
-            .run(move |deliver, _| seen.borrow_mut().push(deliver));
+        let driver = opened.1.run(move |write, _| match write {
+            Write::Deliver(deliver) => seen.borrow_mut().push(deliver),
+            other => panic!("{other:?}"),
+        });
         Scene {
             log: opened.0,
             driver: Box::pin(driver),
@@ -165,8 +168,8 @@ impl Scene {
         }
     }
 
-    fn append(&mut self, record: &Record) -> Result<Deliver, LogError> {
-        let mut append = self.log.append(record.clone(), None);
+    fn append(&mut self, record: Record) -> Result<Deliver, LogError> {
+        let mut append = self.log.append(record, None);
         self.turn();
         answer(&mut append)?;
         Ok(self
@@ -198,7 +201,8 @@ fn record(octets: usize, fill: u8) -> Record {
     Record {
         targets: vec![target],
         digest: vec![fill; 33],
-        octets: vec![fill; octets],
+        text: vec![fill; 5],
+        body: Body::Whole(vec![fill; octets]),
     }
 }
 
@@ -209,11 +213,12 @@ fn recover(data: &Path, from: Position) -> (Vec<Found>, Position) {
     while let Some(one) = recovery.step().expect("readable") {
         found.push(one);
     }
-    (found, recovery.finish().expect("writable"))
+    (found, recovery.finish().expect("writable").position)
 }
 
 fn records(delivers: &[Deliver]) -> Vec<Found> {
-    delivers.iter().cloned().map(Found::Record).collect()
+    let found = |deliver| Found::Record(Entry::Deliver(deliver));
+    delivers.iter().cloned().map(found).collect()
 }
 
 #[test]
@@ -221,7 +226,7 @@ fn one_write_and_one_sync_for_all_that_gathered() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let trial = Trial::default();
     let mut scene = Scene::open(&trial, data.path(), Position::default(), Options::default());
-    scene.append(&record(10, b'a')).expect("durable");
+    scene.append(record(10, b'a')).expect("durable");
     trial.0.writes.set(0);
     trial.0.syncs.set(0);
 
@@ -310,11 +315,10 @@ fn mails_come_back_in_pieces() {
         128 * 1024,
         300_001,
     ] {
-        let mut sent = record(octets, 0);
-        for (at, octet) in sent.octets.iter_mut().enumerate() {
-            *octet = (at % 251) as u8;
-        }
-        let deliver = scene.append(&sent).expect("durable");
+        let sent: Vec<u8> = (0..octets).map(|at| (at % 251) as u8).collect();
+        let mut carrier = record(0, 0);
+        carrier.body = Body::Whole(sent.clone());
+        let deliver = scene.append(carrier).expect("durable");
         let blob = ringpost_api::table::BlobRow {
             log: deliver.blob.log(),
             segment: deliver.segment,
@@ -326,14 +330,11 @@ fn mails_come_back_in_pieces() {
             record: deliver.record,
             references: 1,
         };
-        assert!(
-            now(reader.whole(&blob)).as_ref() == Ok(&sent.octets),
-            "{octets}"
-        );
+        assert!(now(reader.whole(&blob)).as_ref() == Ok(&sent), "{octets}");
         let middle = octets as u64 / 2;
         let piece = now(reader.read(&blob, middle..u64::MAX, Vec::new())).expect("readable");
         let end = (octets / 2 + piece.len()).min(octets);
-        assert!(piece == sent.octets[octets / 2..end] && piece.len() <= 65_536);
+        assert!(piece == sent[octets / 2..end] && piece.len() <= 65_536);
         assert!(!piece.is_empty() || octets == 0);
         let other = ringpost_api::table::BlobRow {
             checksum: blob.checksum ^ 1,
@@ -348,7 +349,7 @@ fn what_is_refused_is_not_in_the_log() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let trial = Trial::default();
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
-    let mut kept = vec![scene.append(&record(100, b'a')).expect("durable")];
+    let mut kept = vec![scene.append(record(100, b'a')).expect("durable")];
     for (errno, expected) in [
         (libc::EIO, LogError::Io(libc::EIO)),
         (libc::ENOSPC, LogError::Full),
@@ -362,7 +363,7 @@ fn what_is_refused_is_not_in_the_log() {
         trial.0.sync_fails.set(None);
         kept.push(
             scene
-                .append(&record(10, b'b'))
+                .append(record(10, b'b'))
                 .expect("there is space again"),
         );
     }
@@ -376,14 +377,14 @@ fn a_disk_without_room_for_a_segment_refuses_and_recovers() {
     let trial = Trial::default();
     trial.0.allocate_fails.set(Some((libc::ENOSPC, 0)));
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
-    assert_eq!(scene.append(&record(100, b'a')), Err(LogError::Full));
+    assert_eq!(scene.append(record(100, b'a')), Err(LogError::Full));
     assert_eq!(
         segment::segments(data.path(), 7).expect("a directory"),
         Vec::<u32>::new()
     );
     trial.0.allocate_fails.set(None);
     let kept = scene
-        .append(&record(100, b'b'))
+        .append(record(100, b'b'))
         .expect("there is space again");
     assert_eq!(
         recover(data.path(), Position::default()).0,
@@ -398,11 +399,11 @@ fn a_disk_with_little_room_is_not_taken_whole() {
     let trial = Trial::default();
     trial.0.allocate_fails.set(Some((libc::ENOSPC, 32 * 1024)));
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
-    let kept = scene.append(&record(100, b'a')).expect("it fits");
+    let kept = scene.append(record(100, b'a')).expect("it fits");
     let path = segment::path(data.path(), 7, 1);
     let octets = fs::metadata(&path).expect("a segment").len();
     assert_eq!(octets, kept.next.offset);
-    let more = scene.append(&record(100, b'b')).expect("it grows");
+    let more = scene.append(record(100, b'b')).expect("it grows");
     assert_eq!(
         recover(data.path(), Position::default()).0,
         records(&[kept, more])
@@ -416,7 +417,7 @@ fn a_file_system_that_reserves_nothing_will_do() {
     trial.0.allocate_fails.set(Some((libc::EOPNOTSUPP, 0)));
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
     let kept: Vec<Deliver> = (0..3)
-        .map(|_| scene.append(&record(40_000, b'a')).expect("durable"))
+        .map(|_| scene.append(record(40_000, b'a')).expect("durable"))
         .collect();
     assert_eq!(recover(data.path(), Position::default()).0, records(&kept));
 }
@@ -429,7 +430,7 @@ fn names_are_durable_before_records_are() {
     fs::create_dir_all(&folder).expect("writable");
     let trial = Trial::default();
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
-    scene.append(&record(1, b'a')).expect("durable");
+    scene.append(record(1, b'a')).expect("durable");
     assert_eq!(
         *trial.0.folders.borrow(),
         [data.path().to_owned(), folder],
@@ -444,9 +445,9 @@ fn a_refusal_outlives_a_crash() {
     let trial = Trial::default();
     trial.0.allocate_fails.set(Some((libc::EOPNOTSUPP, 0)));
     let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
-    let kept = scene.append(&record(100, b'a')).expect("durable");
+    let kept = scene.append(record(100, b'a')).expect("durable");
     trial.0.sync_fails.set(Some(libc::EIO));
-    assert!(scene.append(&record(50, b'x')).is_err());
+    assert!(scene.append(record(50, b'x')).is_err());
     assert_eq!(trial.0.synced_octets.get(), kept.next.offset);
 }
 
@@ -455,12 +456,13 @@ fn the_log_goes_on_in_the_next_segment_and_after_a_restart() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let options = Options {
         segment_octets: 4096,
+        ..OPTIONS
     };
     let (mut all, mut end) = (Vec::new(), Position::default());
     for _ in 0..3 {
         let mut scene = Scene::open(&Trial::default(), data.path(), end, options);
         for octets in [1000, 1000, 10_000, 100] {
-            all.push(scene.append(&record(octets, b'a')).expect("durable"));
+            all.push(scene.append(record(octets, b'a')).expect("durable"));
         }
         drop(scene);
         let (found, after) = recover(data.path(), Position::default());
@@ -489,7 +491,7 @@ fn a_torn_tail_is_cut() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let mut scene = Scene::open(&Trial::default(), data.path(), Position::default(), OPTIONS);
     let whole: Vec<Deliver> = [b'a', b'b', b'c']
-        .map(|fill| scene.append(&record(91, fill)).expect("durable"))
+        .map(|fill| scene.append(record(91, fill)).expect("durable"))
         .into();
     drop(scene);
     let path = segment::path(data.path(), 7, 1);
@@ -510,7 +512,7 @@ fn a_torn_tail_is_cut() {
         }
     }
     let mut scene = Scene::open(&Trial::default(), data.path(), whole[1].next, OPTIONS);
-    let again = scene.append(&record(10, b'd')).expect("durable");
+    let again = scene.append(record(10, b'd')).expect("durable");
     let expected = [&whole[..2], &[again]].concat();
     assert_eq!(
         recover(data.path(), Position::default()).0,
@@ -524,7 +526,7 @@ fn damage_in_the_middle_is_isolated() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let mut scene = Scene::open(&Trial::default(), data.path(), Position::default(), OPTIONS);
     let whole: Vec<Deliver> = [b'a', b'b', b'c']
-        .map(|fill| scene.append(&record(91, fill)).expect("durable"))
+        .map(|fill| scene.append(record(91, fill)).expect("durable"))
         .into();
     drop(scene);
     let path = segment::path(data.path(), 7, 1);
@@ -542,9 +544,9 @@ fn damage_in_the_middle_is_isolated() {
             octets: end - begin,
         };
         let expected = [
-            Found::Record(whole[0].clone()),
+            Found::Record(Entry::Deliver(whole[0].clone())),
             Found::Damage(stretch),
-            Found::Record(whole[2].clone()),
+            Found::Record(Entry::Deliver(whole[2].clone())),
         ];
         assert_eq!(found, expected, "octet {at}");
         assert_eq!(after, whole[2].next);
@@ -556,7 +558,7 @@ fn damage_in_the_middle_is_isolated() {
 fn a_record_inside_a_mail_is_not_found() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let mut scene = Scene::open(&Trial::default(), data.path(), Position::default(), OPTIONS);
-    scene.append(&record(64, b'a')).expect("durable");
+    scene.append(record(64, b'a')).expect("durable");
     drop(scene);
     let stolen = fs::read(segment::path(data.path(), 7, 1)).expect("a segment");
     let stolen = stolen[64..64 + 512].to_vec();
@@ -570,8 +572,8 @@ fn a_record_inside_a_mail_is_not_found() {
     );
     for shift in 0..8 {
         let mut carrier = record(0, b'a');
-        carrier.octets = [vec![b' '; shift], stolen.clone()].concat();
-        scene.append(&carrier).expect("durable");
+        carrier.body = Body::Whole([vec![b' '; shift], stolen.clone()].concat());
+        scene.append(carrier).expect("durable");
     }
     let count = scene.delivered.borrow().len();
     drop(scene);
@@ -601,7 +603,7 @@ proptest! {
         let data = tempfile::tempdir().expect("a scratch directory");
         let mut scene = Scene::open(&Trial::default(), data.path(), Position::default(), OPTIONS);
         for octets in sizes {
-            scene.append(&record(octets, b'a')).expect("durable");
+            scene.append(record(octets, b'a')).expect("durable");
         }
         let written = records(&scene.delivered.borrow());
         drop(scene);
@@ -653,7 +655,7 @@ fn a_segment_that_was_just_being_begun_is_begun_again() {
             (vec![], 1, 0, 1)
         );
         let mut scene = Scene::open(&Trial::default(), data.path(), end, OPTIONS);
-        let kept = scene.append(&record(5, b'a')).expect("durable");
+        let kept = scene.append(record(5, b'a')).expect("durable");
         assert_eq!(
             recover(data.path(), Position::default()).0,
             records(&[kept])

@@ -2,7 +2,10 @@
 
 use super::Target;
 use crate::random::Random;
-use ringpost_log::record::{HEADER_OCTETS, Header, targets};
+use ringpost_api::table::Encoding;
+use ringpost_log::header::{HEADER_OCTETS, Header, Kind, Version};
+use ringpost_log::record::targets;
+use ringpost_types::BlobId;
 
 /// The salt of the segment that the records below stand in.
 const SALT: u64 = 7;
@@ -16,13 +19,21 @@ pub const RECORD: Target = Target {
 
 fn header() -> Header {
     Header {
+        version: Version::Second,
+        kind: Kind::Mail,
         log: 1,
         sequence: 2,
+        blob: BlobId::new(1, 2),
+        encoding: Encoding::Raw,
+        own_segment: 0,
         decisions_octets: 3,
         digest_octets: 4,
-        mail_octets: 5,
-        meta_checksum: 6,
-        mail_checksum: 7,
+        text_octets: 5,
+        mail_octets: 6,
+        stored_octets: 6,
+        meta_checksum: 7,
+        mail_checksum: 8,
+        stored_checksum: 8,
     }
 }
 
@@ -36,11 +47,14 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn check(input: &[u8], _: &mut Random) {
-    if let Some(read) = Header::read(input, SALT) {
+    if let Ok(read) = Header::read(input, Version::Second, SALT) {
         // The checksum covers every octet: only the very header reads.
         assert_eq!(read.encode(SALT), input[..HEADER_OCTETS]);
         assert!(read.record_octets() >= HEADER_OCTETS as u64);
-        assert!(Header::read(input, SALT + 1).is_none());
+        assert!(Header::read(input, Version::Second, SALT + 1).is_err());
+    }
+    if let Ok(read) = Header::read(input, Version::First, SALT) {
+        assert!(read.record_octets() >= read.mail_octets);
     }
     if let Some(targets) = targets(input) {
         let told: usize = targets.iter().map(|target| 22 + target.prefix.len()).sum();

@@ -2,9 +2,10 @@
 
 use super::Target;
 use crate::random::Random;
+use ringpost_api::Write;
 use ringpost_api::write::{Deliver, Missing, Position, Target as To};
 use ringpost_log::file::{Blocking, now};
-use ringpost_log::{Found, Log, Options, Record, Recovery, record, segment};
+use ringpost_log::{Body, Entry, Found, Log, Options, Record, Recovery, record, segment};
 use ringpost_types::{AccountId, MailboxId};
 use std::fs;
 use std::future::Future;
@@ -15,7 +16,7 @@ use std::task::{Context, Waker};
 pub const RECOVERY: Target = Target {
     name: "log-recovery",
     seeds,
-    words: &[b"rrec\x01\x01", b"ringseg\n", b"\0\0\0\0\0\0\0\0"],
+    words: &[b"rrec\x01\x01", b"rrec\x02\x01\x60", b"ringseg\n", b"\0\0\0\0\0\0\0\0"],
     check,
 };
 
@@ -25,6 +26,7 @@ const LOG: u16 = 1;
 fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Deliver> {
     let options = Options {
         segment_octets: 16 * 1024,
+        ..Options::default()
     };
     let (log, driver) = now(Log::open(Blocking, data, LOG, end, options)).expect("writable");
     let target = To {
@@ -40,13 +42,17 @@ fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Deliver> {
         let record = Record {
             targets: vec![target.clone()],
             digest: vec![7; 9],
-            octets: vec![b'a'; length],
+            text: vec![5; 3],
+            body: Body::Whole(vec![b'a'; length]),
         };
         drop(log.append(record, None));
     }
     let mut delivers = Vec::new();
     {
-        let mut driver = pin!(driver.run(|deliver, _| delivers.push(deliver)));
+        let mut driver = pin!(driver.run(|write, _| match write {
+            Write::Deliver(deliver) => delivers.push(deliver),
+            other => panic!("{other:?}"),
+        }));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..2 {
             assert!(driver.as_mut().poll(&mut context).is_pending());
@@ -77,8 +83,8 @@ fn recover(data: &Path) -> Option<(Vec<Found>, Position)> {
     loop {
         match recovery.step() {
             Ok(Some(one)) => found.push(one),
-            Ok(None) => return Some((found, recovery.finish().expect("writable"))),
-            // A head that says it is of a later version.
+            Ok(None) => return Some((found, recovery.finish().expect("writable").position)),
+            // A head or a header that says it is of a later version.
             Err(_) => return None,
         }
     }
@@ -93,7 +99,7 @@ fn check(input: &[u8], random: &mut Random) {
     };
     let mut before = Position::default();
     for one in &found {
-        if let Found::Record(deliver) = one {
+        if let Found::Record(Entry::Deliver(deliver)) = one {
             let begin = deliver.offset as usize;
             let mail = &input[begin..begin + deliver.octets as usize];
             assert_eq!(record::checksum(mail), deliver.checksum);
@@ -113,7 +119,7 @@ fn check(input: &[u8], random: &mut Random) {
     };
     assert!(more.blob.sequence() >= before.sequence);
     let (mut expected, again) = (found, recover(data.path()).expect("as before"));
-    expected.push(Found::Record(more.clone()));
+    expected.push(Found::Record(Entry::Deliver(more.clone())));
     let records = |found: &[Found]| -> Vec<Found> {
         let of = |one: &&Found| matches!(one, Found::Record(_));
         found.iter().filter(of).cloned().collect()

@@ -10,13 +10,13 @@
 use crate::mail;
 use crate::story::{self, LOGS, Shard, Story};
 use crate::trace::Mark;
-use ringpost_api::behaviour::{Dump, ask, dump, model::Model, recount, tables};
+use ringpost_api::behaviour::{Dump, ask, dump, model::Model, sound, tables};
 use ringpost_api::write::Deliver;
 use ringpost_api::{Outcome, Store, Table, Write, read};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::recover::{Found, Recovery};
-use ringpost_log::{Reader, segment};
+use ringpost_log::{Entry, Reader, segment};
 use ringpost_types::{AccountId, BlobId};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +138,7 @@ impl<'s> Checker<'s> {
             }
             let mut recovery = Recovery::open(data, log, *from).expect("a log");
             while let Some(found) = recovery.step().expect("readable") {
-                let Found::Record(deliver) = found else {
+                let Found::Record(Entry::Deliver(deliver)) = found else {
                     continue;
                 };
                 let appended = self.delivers.get(&deliver.blob);
@@ -168,8 +168,8 @@ impl<'s> Checker<'s> {
 
     /// All rows but the version, which the model does not write.
     fn tables(&self, lmdb: &Lmdb) -> Dump {
+        sound(lmdb);
         let snapshot = lmdb.snapshot().expect("a snapshot");
-        recount::check(&*snapshot);
         let mut dump = dump(&*snapshot);
         dump.remove(&(Table::Setting, b"version".to_vec()));
         dump

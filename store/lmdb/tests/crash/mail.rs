@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use ringpost_api::write::{Missing, Target};
-use ringpost_log::Record;
+use ringpost_log::{Body, Record};
 use ringpost_types::{AccountId, MailboxId};
 
 /// Mails are this long at most, but for one in sixteen.
@@ -38,6 +38,7 @@ pub fn record(number: u64, accounts: &[AccountId]) -> Record {
     Record {
         targets: targets.collect(),
         digest: format!("digest of {number}").into_bytes(),
-        octets: octets(number),
+        text: Vec::new(),
+        body: Body::Whole(octets(number)),
     }
 }

@@ -88,12 +88,13 @@ impl Shard {
     ) -> Self {
         let options = ringpost_log::Options {
             segment_octets: SEGMENT_OCTETS,
+            ..Default::default()
         };
         let end = store.log_end(number);
         let opened = now(Log::open(Blocking, data, number, end, options));
         let (log, driver) = opened.expect("a scratch directory");
         let mut submit = submit;
-        let driver = driver.run(move |deliver, _| submit(Write::Deliver(deliver)));
+        let driver = driver.run(move |write, _| submit(write));
         let driver = Box::pin(driver);
         Shard { log, driver }
     }

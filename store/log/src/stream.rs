@@ -1,0 +1,192 @@
+//! A large mail, written while it comes: into a segment of its own, beside the records.
+//!
+//! In:  its octets, in pieces of any size.
+//! Out: [`Streamed`], durable: what the closing record names. One that is dropped before its record is durable leaves
+//!      nothing behind.
+//!
+//! ```text
+//! open: N.part --- write ... write --- finish: head, fdatasync, directory ---> Streamed
+//!                                                           append: record durable, N.part -> N.mail, the index is told
+//! dropped anywhere before, or the record refused: N.part is removed
+//! ```
+//! After a crash a N.part is there whose record is durable, and gets its name from recovery; or one without, and goes.
+//! A name costs nothing where a mark in the file would cost a sync, and the index is only asked about the few
+//! that a crash left.
+
+use crate::append::Log;
+use crate::error::LogError;
+use crate::file::{Files, Mode, SegmentFile};
+use crate::segment::{self, HEAD_OCTETS, Holds, MailHead};
+use ringpost_api::table::Encoding;
+use std::fs;
+use std::path::PathBuf;
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// A large mail being written.
+pub struct Stream<F: Files> {
+    files: F,
+    folder: PathBuf,
+    file: F::File,
+    part: Part,
+    log: u16,
+    /// Where the next octets go.
+    offset: u64,
+    /// Of the raw mail.
+    octets: u64,
+    hash: Xxh3Default,
+}
+
+/// A large mail that is durable in a segment of its own, and that no record names yet.
+#[derive(Debug)]
+pub struct Streamed {
+    pub(crate) segment: u32,
+    pub(crate) octets: u64,
+    pub(crate) stored: u64,
+    pub(crate) encoding: Encoding,
+    /// XXH3-64 of the raw mail, and of what is stored.
+    pub(crate) checksum: u64,
+    pub(crate) stored_checksum: u64,
+    pub(crate) part: Part,
+}
+
+impl Streamed {
+    /// Length of the raw mail.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Gives `segment` of log `from` a second name in `log`, durably. The first one goes when the index has let go of it.
+    pub(crate) async fn link<F: Files>(
+        files: F,
+        log: &Log,
+        from: u16,
+        segment: u32,
+    ) -> Result<Self, LogError> {
+        let (data, number) = (log.data(), log.number());
+        let old = segment::file(data, from, segment, Holds::Mail);
+        let part = Part::new(log);
+        fs::hard_link(&old, &part.path)?;
+        let file = files.open(&part.path, Mode::Read).await?;
+        let (read, octets) = file.read_at(Vec::new(), 0, HEAD_OCTETS as usize).await;
+        read?;
+        let head = MailHead::read(&octets).map_err(|_| LogError::Damaged)?;
+        let stored = file.octets().await?;
+        let stored = stored.checked_sub(HEAD_OCTETS).ok_or(LogError::Damaged)?;
+        let stored_checksum = head.stored_checksum;
+        let folder = segment::directory(data, number);
+        files
+            .open(&folder, Mode::Directory)
+            .await?
+            .sync_data()
+            .await?;
+        Ok(Streamed {
+            segment: part.segment,
+            octets: head.octets,
+            stored,
+            encoding: head.encoding,
+            checksum: head.checksum,
+            stored_checksum,
+            part,
+        })
+    }
+}
+
+/// The file under its passing name; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Part {
+    segment: u32,
+    path: PathBuf,
+    /// What it is called once its record is durable.
+    lasting: PathBuf,
+    kept: bool,
+}
+
+impl Part {
+    /// Under a number of its own.
+    fn new(log: &Log) -> Self {
+        let (data, number, segment) = (log.data(), log.number(), log.take_segment());
+        Part {
+            segment,
+            path: segment::file(data, number, segment, Holds::Part),
+            lasting: segment::file(data, number, segment, Holds::Mail),
+            kept: false,
+        }
+    }
+
+    /// Its record is durable: it stays, and is called by its lasting name. Where the renaming fails the reader finds it
+    /// all the same, and the next start renames it.
+    pub fn keep(mut self) {
+        self.kept = true;
+        let _ = fs::rename(&self.path, &self.lasting);
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl<F: Files> Stream<F> {
+    /// Begins a segment.
+    pub(crate) async fn open(files: F, log: &Log) -> Result<Self, LogError> {
+        let part = Part::new(log);
+        let file = files.open(&part.path, Mode::Create).await?;
+        Ok(Stream {
+            folder: segment::directory(log.data(), log.number()),
+            files,
+            file,
+            part,
+            log: log.number(),
+            offset: HEAD_OCTETS,
+            octets: 0,
+            hash: Xxh3Default::new(),
+        })
+    }
+
+    /// Writes a piece; the buffer comes back empty. After an error the stream is to be dropped.
+    pub async fn write(&mut self, octets: Vec<u8>) -> Result<Vec<u8>, LogError> {
+        self.hash.update(&octets);
+        let length = octets.len() as u64;
+        let (written, mut octets) = self.file.write_at(octets, self.offset).await;
+        written?;
+        self.offset += length;
+        self.octets += length;
+        octets.clear();
+        Ok(octets)
+    }
+
+    /// Octets so far.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Makes all of it durable.
+    pub async fn finish(self) -> Result<Streamed, LogError> {
+        let checksum = self.hash.digest();
+        let streamed = Streamed {
+            segment: self.part.segment,
+            octets: self.octets,
+            stored: self.octets,
+            encoding: Encoding::Raw,
+            checksum,
+            stored_checksum: checksum,
+            part: self.part,
+        };
+        let head = MailHead {
+            log: self.log,
+            segment: streamed.segment,
+            encoding: streamed.encoding,
+            octets: streamed.octets,
+            checksum,
+            stored_checksum: checksum,
+        };
+        self.file.write_at(head.encode(), 0).await.0?;
+        self.file.sync_data().await?;
+        let folder = self.files.open(&self.folder, Mode::Directory);
+        folder.await?.sync_data().await?;
+        Ok(streamed)
+    }
+}
