@@ -4,11 +4,12 @@
 //! Only with feature `behaviour`, for tests. A function here panics where a store is wrong.
 
 pub mod cases;
+pub mod client;
 pub mod model;
 pub mod script;
 
 use crate::verify;
-use crate::{Answer, Error, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write};
+use crate::{Answer, Changed, Error, Feed, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -32,12 +33,23 @@ impl Sink for Waiter {
 
 /// Submits a write and waits for its answer.
 pub fn ask(store: &dyn Store, write: Write) -> Result<Outcome, Error> {
+    let mut outcomes = ask_all(store, vec![write]);
+    outcomes.pop().expect("one for each write")
+}
+
+/// Submits writes one behind the other and then waits for all answers: a store may put them into one commit.
+pub fn ask_all(store: &dyn Store, writes: Vec<Write>) -> Vec<Result<Outcome, Error>> {
     let (sender, answers) = mpsc::channel();
-    let sink = Arc::new(Waiter(Mutex::new(sender)));
-    store.submit(write, Some(ReplyTo { sink, token: 42 }));
-    let (token, outcome) = answers.recv().expect("every write is answered");
-    assert_eq!(token, 42);
-    outcome
+    let sink: Arc<dyn Sink> = Arc::new(Waiter(Mutex::new(sender)));
+    let count = writes.len();
+    for (token, write) in (0..).zip(writes) {
+        let sink = Arc::clone(&sink);
+        store.submit(write, Some(ReplyTo { sink, token }));
+    }
+    let answers = (0..count).map(|_| answers.recv().expect("every write is answered"));
+    let answers: BTreeMap<u64, _> = answers.collect();
+    assert_eq!(answers.len(), count, "each once");
+    answers.into_values().collect()
 }
 
 /// All rows of a snapshot.
@@ -59,6 +71,33 @@ pub fn dump(snapshot: &dyn Snapshot) -> Dump {
 /// The tables of a store as they are now.
 pub fn tables(store: &dyn Store) -> Dump {
     dump(&*store.snapshot().expect("a snapshot"))
+}
+
+/// Hears what a store tells its feeds.
+#[derive(Default)]
+pub struct Heard(Mutex<Vec<Changed>>);
+
+impl Feed for Heard {
+    fn changed(&self, changes: &[Changed]) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.extend_from_slice(changes);
+    }
+}
+
+impl Heard {
+    /// Begins to listen. A store may tell of a commit after it has answered.
+    pub fn of(store: &dyn Store) -> Arc<Self> {
+        let heard = Arc::new(Heard::default());
+        let feed: Arc<dyn Feed> = heard.clone();
+        store.subscribe(Arc::downgrade(&feed));
+        heard
+    }
+
+    /// What it heard so far.
+    pub fn all(&self) -> Vec<Changed> {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.clone()
+    }
 }
 
 /// Panics where a counter, a reference or a name is not what counting gives.

@@ -106,7 +106,7 @@ pub enum AliasTarget {
 }
 
 /// [`Write::Deliver`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deliver {
     /// The mail's name.
     pub blob: BlobId,

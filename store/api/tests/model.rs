@@ -1,11 +1,14 @@
 //! The behaviour tests on the model: they hold for what they hold everything else to.
 
 use proptest::prelude::*;
+use ringpost_api::behaviour::client::Client;
 use ringpost_api::behaviour::{ask, cases, model::Model, script, sound, tables};
-use ringpost_api::write::{FlagChange, StoreFlags};
-use ringpost_api::{Error, Outcome, Write};
+use ringpost_api::read::{self, Since};
+use ringpost_api::table::{Place, flag};
+use ringpost_api::write::{Deliver, FlagChange, Missing, Position, StoreFlags, Target};
+use ringpost_api::{Error, Outcome, Store, Write};
 use ringpost_types::limit::Limits;
-use ringpost_types::{AccountId, MailboxId};
+use ringpost_types::{AccountId, BlobId, MailboxId};
 
 #[test]
 fn cases() {
@@ -15,27 +18,126 @@ fn cases() {
     }
 }
 
+/// The change feed forgets early.
+fn forgetful() -> Limits {
+    Limits {
+        account_vanished_max: 8,
+        ..Limits::default()
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
 
     /// Whatever is asked for in whatever order, rows hang together, and what is refused leaves them as they were.
+    /// Clients that look now and then are told all that happened meanwhile, or that they are not.
     #[test]
-    fn rows_hang_together(numbers in proptest::collection::vec(any::<u32>(), 0..600)) {
-        let store = Model::default();
+    fn rows_hang_together(
+        numbers in proptest::collection::vec(any::<u32>(), 0..600),
+        looks in proptest::collection::vec(0..12u32, 1..200),
+    ) {
+        let store = Model::new(forgetful());
         for write in script::accounts() {
             prop_assert!(matches!(ask(&store, write), Ok(Outcome::Account(_))));
         }
+        let places = (1..=2).flat_map(|account| (1..=4).map(move |mailbox| (account, mailbox)));
+        let mut clients: Vec<Client> = places
+            .map(|(account, mailbox)| Client::new(AccountId(account), MailboxId(mailbox)))
+            .collect();
         let mut script = script::Script::new(&numbers);
+        let mut looks = looks.iter().cycle();
         while let Some(write) = script.next() {
             let before = tables(&store);
-            let delivery = matches!(write, Write::Deliver(_));
+            let logged = matches!(write, Write::Deliver(_) | Write::Relocate(_));
             let outcome = ask(&store, write);
             sound(&store);
-            if outcome.is_err() && !delivery {
+            if outcome.is_err() && !logged {
                 prop_assert_eq!(before, tables(&store));
             }
+            // Two numbers in three are no client.
+            let client = looks.next().and_then(|&look| clients.get_mut(look as usize));
+            if let Some(client) = client {
+                let _ = client.sync(&*store.snapshot().expect("a snapshot"));
+            }
+        }
+        for client in &mut clients {
+            let _ = client.sync(&*store.snapshot().expect("a snapshot"));
         }
     }
+}
+
+/// However much leaves, an account keeps no more of it than the limit says and one write adds; one write forgets no more
+/// than a bounded part. Rows of messages that stay are passed over once.
+#[test]
+fn the_feed_is_bounded() {
+    const MAIL: u32 = 700;
+    let store = Model::new(forgetful());
+    for write in script::accounts() {
+        assert!(ask(&store, write).is_ok());
+    }
+    let (account, mailbox) = (AccountId(1), MailboxId::INBOX);
+    let target = Target {
+        account,
+        mailbox,
+        missing: Missing::Inbox,
+        flags: 0,
+        keywords: vec![],
+        internal_date: 0,
+        prefix: vec![],
+    };
+    let deliver = |sequence, flags, count| {
+        let target = Target {
+            flags,
+            ..target.clone()
+        };
+        Write::Deliver(Deliver {
+            blob: BlobId::new(0, sequence),
+            targets: vec![target; count],
+            next: Position {
+                sequence: sequence + 1,
+                ..Position::default()
+            },
+            ..Deliver::default()
+        })
+    };
+    let row = || {
+        let snapshot = store.snapshot().expect("a snapshot");
+        let row = read::account(&*snapshot, account).expect("readable");
+        let row = row.expect("there");
+        (row.vanished, row.trimmed)
+    };
+    // In front of everything that will leave: many that stay.
+    assert!(ask(&store, deliver(1, 0, MAIL as usize)).is_ok());
+    let mut client = Client::new(account, mailbox);
+    assert_eq!(
+        client.sync(&*store.snapshot().expect("a snapshot")),
+        Since::Known
+    );
+    let (mut most, mut trimmed) = (0, Place::default());
+    for sequence in 2..40 {
+        assert!(ask(&store, deliver(sequence, flag::DELETED, 3)).is_ok());
+        let expunge = Write::Expunge {
+            account,
+            mailbox,
+            uids: None,
+        };
+        assert!(ask(&store, expunge).is_ok());
+        let (vanished, place) = row();
+        assert!(trimmed <= place);
+        (most, trimmed) = (most.max(vanished), place);
+        sound(&store);
+    }
+    // Two writes walked past messages that stay before they came to what they could forget.
+    assert_eq!(row().0, 8);
+    assert!((9..=8 + 3 * 2).contains(&most), "{most}");
+    assert_eq!(
+        client.sync(&*store.snapshot().expect("a snapshot")),
+        Since::Trimmed
+    );
+    assert_eq!(
+        client.sync(&*store.snapshot().expect("a snapshot")),
+        Since::Known
+    );
 }
 
 /// The configured limits are the ones in force, at the limit and one above it.

@@ -1,16 +1,24 @@
 //! The behaviour tests of every backend on LMDB, and LMDB beside the model.
 
 use proptest::prelude::*;
-use ringpost_api::behaviour::{NOW, ask, cases, model::Model, script, sound, tables};
+use ringpost_api::behaviour::{
+    Dump, Heard, NOW, ask, ask_all, cases, model::Model, script, sound, tables,
+};
 use ringpost_api::{Store, Table};
 use ringpost_lmdb::{Lmdb, Options};
+use ringpost_types::limit::Limits;
 use std::path::Path;
 use std::sync::Arc;
 
 fn open(data: &Path) -> Arc<Lmdb> {
+    open_with(data, Limits::default())
+}
+
+fn open_with(data: &Path, limits: Limits) -> Arc<Lmdb> {
     let options = Options {
         map_octets: 64 * 1024 * 1024,
         clock: || NOW,
+        limits,
         ..Options::default()
     };
     Lmdb::open(data, options).expect("a scratch directory")
@@ -28,27 +36,68 @@ fn cases() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..Default::default() })]
 
-    /// The same writes, the same answers, the same tables; also after a close and an open.
+    /// The same writes, the same answers, the same tables, the same told to listeners; also after a close and an open.
     #[test]
     fn as_the_model(numbers in proptest::collection::vec(any::<u32>(), 0..400)) {
         let data = tempfile::tempdir().expect("a scratch directory");
-        let model = Model::default();
-        let mut lmdb = open(data.path());
+        let model = Model::new(forgetful());
+        let mut lmdb = open_with(data.path(), forgetful());
+        let told = (Heard::of(&*lmdb), Heard::of(&model));
         for write in script::accounts() {
             prop_assert_eq!(ask(&*lmdb, write.clone()), ask(&model, write));
         }
         let mut script = script::Script::new(&numbers);
+        let mut writes = 0;
         while let Some(write) = script.next() {
             prop_assert_eq!(ask(&*lmdb, write.clone()), ask(&model, write));
+            writes += 1;
+            if writes % 16 == 0 {
+                prop_assert!(rows(&*lmdb) == tables(&model), "tables differ after {} writes", writes);
+            }
         }
-        let expected = tables(&model);
         for _ in ["as it stands", "after a close and an open"] {
-            let mut found = tables(&*lmdb);
-            found.remove(&(Table::Setting, b"version".to_vec()));
-            prop_assert!(found == expected, "tables differ");
+            prop_assert!(rows(&*lmdb) == tables(&model), "tables differ");
             sound(&*lmdb);
             drop(lmdb);
-            lmdb = open(data.path());
+            lmdb = open_with(data.path(), forgetful());
         }
+        prop_assert_eq!(told.0.all(), told.1.all());
     }
+
+    /// Writes that share a commit come to what each alone would have come to; one that is refused is refused alone.
+    #[test]
+    fn in_company(
+        numbers in proptest::collection::vec(any::<u32>(), 0..400),
+        sizes in proptest::collection::vec(1..20usize, 1..10),
+    ) {
+        let data = tempfile::tempdir().expect("a scratch directory");
+        let model = Model::new(forgetful());
+        let lmdb = open_with(data.path(), forgetful());
+        prop_assert_eq!(ask_all(&*lmdb, script::accounts()), ask_all(&model, script::accounts()));
+        let mut script = script::Script::new(&numbers);
+        for &size in sizes.iter().cycle() {
+            let writes: Vec<_> = std::iter::from_fn(|| script.next()).take(size).collect();
+            if writes.is_empty() {
+                break;
+            }
+            prop_assert_eq!(ask_all(&*lmdb, writes.clone()), ask_all(&model, writes));
+        }
+        prop_assert!(rows(&*lmdb) == tables(&model), "tables differ");
+        sound(&*lmdb);
+    }
+}
+
+/// The change feed forgets early.
+fn forgetful() -> Limits {
+    Limits {
+        account_vanished_max: 8,
+        ..Limits::default()
+    }
+}
+
+/// All rows but the version, which a store that was opened has.
+fn rows(store: &dyn Store) -> Dump {
+    let mut rows = tables(store);
+    rows.remove(&(Table::Setting, b"version".to_vec()));
+    rows
 }

@@ -1,18 +1,20 @@
 //! What a store does, case by case, on a fresh store each.
 
+mod bounds;
 mod mailboxes;
 mod messages;
+mod space;
 
-use super::{ask, sound, tables};
-use crate::read::Since;
+use super::{Heard, ask, sound, tables};
+use crate::read::{Room, Since};
 use crate::table::{ChangeKind, Encoding, Stretch, flag, special};
 use crate::write::{
-    AliasTarget, Deliver, FlagChange, Missing, Placed, Position, StoreFlags, Target, Transfer,
+    AliasTarget, Deliver, FlagChange, Missing, Placed, Position, Relocate, StoreFlags, Target,
+    Transfer,
 };
-use crate::{Changed, Error, Feed, Outcome, Store, Write, read};
+use crate::{Error, Outcome, Store, Table, Write, read};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
 
 /// A case: its name, and what panics where a store is wrong.
 pub type Case = (&'static str, fn(&dyn Store));
@@ -40,6 +42,11 @@ pub const ALL: &[Case] = &[
     ("subscriptions outlive mailboxes", mailboxes::subscriptions),
     ("accounts and aliases", mailboxes::accounts),
     ("the change feed", feed),
+    ("quota", bounds::quota),
+    ("what is gone is swept", bounds::sweeping),
+    ("what is forgotten is told", bounds::trimming),
+    ("the last reference frees a record", space::freed),
+    ("a mail that moved", space::relocated),
 ];
 
 const ONE: AccountId = AccountId(1);
@@ -141,18 +148,6 @@ fn id(store: &dyn Store, name: &str) -> MailboxId {
         .expect("a mailbox of that name")
 }
 
-#[derive(Default)]
-struct Heard(Mutex<Vec<Changed>>);
-
-impl Feed for Heard {
-    fn changed(&self, changes: &[Changed]) {
-        self.0
-            .lock()
-            .expect("nobody panics with it")
-            .extend_from_slice(changes);
-    }
-}
-
 fn feed(store: &dyn Store) {
     account(store, "a@example.test");
     let claim = Write::ClaimRecent {
@@ -161,9 +156,7 @@ fn feed(store: &dyn Store) {
     };
     // Feeds are told after the answer: once this is answered, all were told of the account.
     ask(store, claim.clone()).expect("claimed");
-    let heard = Arc::new(Heard::default());
-    let weak: std::sync::Weak<dyn Feed> = Arc::downgrade(&(heard.clone() as Arc<dyn Feed>));
-    store.subscribe(weak);
+    let heard = Heard::of(store);
     let modseq = || {
         let snapshot = store.snapshot().expect("a snapshot");
         read::account(&*snapshot, ONE)
@@ -189,7 +182,7 @@ fn feed(store: &dyn Store) {
     // A feed is told after the commit and may be told after the answer: one more write, and the former are told.
     ask(store, set(INBOX, &[2], FlagChange::Add, flag::SEEN, &[])).expect("stored");
     ask(store, claim).expect("claimed");
-    let heard = heard.0.lock().expect("nobody panics with it").clone();
+    let heard = heard.all();
     assert!(
         heard
             .iter()

@@ -1,11 +1,12 @@
-//! Writes out of random numbers: few names, small ids, so that they meet.
+//! Writes out of random numbers: few names, small ids and quotas, several logs, so that they meet.
 //!
 //! In:  numbers, for instance from a test that shrinks and prints them.
 //! Out: one write for each few of them; the same for the same numbers.
 
 use crate::table::{Encoding, Stretch, flag, special};
 use crate::write::{
-    AliasTarget, Deliver, FlagChange, Missing, Position, StoreFlags, Target, Transfer, Write,
+    AliasTarget, Deliver, FlagChange, Missing, Position, Relocate, StoreFlags, Target, Transfer,
+    Write,
 };
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 
@@ -22,18 +23,21 @@ const ADDRESSES: [&str; 6] = [
     "x",
 ];
 
+/// Logs that mails come from, and the one they are moved into, which is the last.
+const LOGS: [u16; 4] = [0, 1, 65_535, 65_534];
+
 /// Makes writes, and keeps count of what it put into which log.
 pub struct Script<'n> {
     numbers: std::slice::Iter<'n, u32>,
-    sequences: [u64; 2],
+    sequences: [u64; LOGS.len()],
 }
 
 impl<'n> Script<'n> {
-    /// Begins; the first two writes make accounts.
+    /// Begins; [`accounts`] makes those that it speaks of.
     pub fn new(numbers: &'n [u32]) -> Self {
         Script {
             numbers: numbers.iter(),
-            sequences: [0; 2],
+            sequences: [0; LOGS.len()],
         }
     }
 
@@ -82,8 +86,20 @@ impl<'n> Script<'n> {
     #[allow(clippy::should_implement_trait)] // It is no iterator: it lends nothing and is asked once a step.
     pub fn next(&mut self) -> Option<Write> {
         let account = self.account()?;
-        Some(match self.pick(24)? {
+        Some(match self.pick(30)? {
             0..=6 => Write::Deliver(self.deliver()?),
+            24 | 25 => Write::Relocate(self.relocate()?),
+            26 => self.tidied()?,
+            27 => Write::Quota {
+                account,
+                octets: (self.pick(4)? * 500).into(),
+                messages: self.pick(4)? * 3,
+            },
+            28 => Write::Trim {
+                account,
+                upto: ModSeq(self.pick(80)?.into()),
+            },
+            29 => Write::Sweep,
             7..=9 => Write::Store(self.store(account)?),
             10 | 11 => Write::Expunge {
                 account,
@@ -155,11 +171,8 @@ impl<'n> Script<'n> {
     }
 
     fn deliver(&mut self) -> Option<Deliver> {
-        let log = self.pick(2)? as u16;
-        let again = self.pick(8)? == 0;
-        let sequence = &mut self.sequences[usize::from(log)];
-        *sequence += u64::from(!again || *sequence == 0);
-        let sequence = *sequence;
+        let at = self.pick(3)? as usize;
+        let (log, sequence) = (LOGS[at], self.sequence(at)?);
         let mut targets = Vec::new();
         for _ in 0..self.pick(4)? {
             targets.push(Target {
@@ -176,27 +189,102 @@ impl<'n> Script<'n> {
                 prefix: vec![b'p'; self.pick(3)? as usize],
             });
         }
+        let place = self.place(sequence)?;
         Some(Deliver {
             blob: BlobId::new(log, sequence),
-            segment: 1,
-            offset: sequence * 1000,
+            segment: place.segment,
+            offset: place.offset,
             octets: 100 + sequence,
-            stored: 100 + sequence,
-            encoding: Encoding::Raw,
-            record: Stretch {
-                segment: 1,
-                offset: sequence * 1000,
-                octets: 900,
-            },
+            stored: place.stored,
+            encoding: place.encoding,
+            record: place.record,
             checksum: sequence,
             digest: vec![sequence as u8; 3],
             text: vec![sequence as u8; (sequence % 2) as usize],
             targets,
+            next: place.next,
+        })
+    }
+
+    /// The next record of a log, or now and then one that was there before.
+    fn sequence(&mut self, log: usize) -> Option<u64> {
+        let again = self.pick(8)? == 0;
+        let last = self.sequences[log];
+        if again && last > 0 {
+            return Some(1 + u64::from(self.pick(u32::MAX)?) % last);
+        }
+        self.sequences[log] += 1;
+        Some(self.sequences[log])
+    }
+
+    /// Where the record of that number is in any log: among others, or, a large mail, in a segment of its own. Two
+    /// records to a segment.
+    fn place(&mut self, sequence: u64) -> Option<Place> {
+        let segment = 1 + (sequence / 2) as u32;
+        let offset = 64 + (sequence % 2) * 1000;
+        let own = self.pick(5)? == 0;
+        let record = Stretch {
+            segment,
+            offset,
+            octets: if own { 200 } else { 900 },
+        };
+        Some(Place {
+            segment: if own {
+                1_000 + sequence as u32
+            } else {
+                segment
+            },
+            offset: if own { 64 } else { offset + 100 },
+            stored: 50 + sequence,
+            encoding: if sequence.is_multiple_of(3) {
+                Encoding::Zstd
+            } else {
+                Encoding::Raw
+            },
+            record,
             next: Position {
-                segment: 1,
-                offset: sequence * 1000 + 900,
+                segment,
+                offset: offset + record.octets,
                 sequence: sequence + 1,
             },
+        })
+    }
+
+    /// A mail of some log, moved; its checksum may be another's.
+    fn relocate(&mut self) -> Option<Relocate> {
+        let from = self.pick(3)? as usize;
+        let blob = 1 + self.pick(1 + self.sequences[from] as u32)?;
+        let sequence = self.sequence(LOGS.len() - 1)?;
+        let place = self.place(sequence)?;
+        Some(Relocate {
+            blob: BlobId::new(LOGS[from], blob.into()),
+            log: LOGS[LOGS.len() - 1],
+            segment: place.segment,
+            offset: place.offset,
+            stored: place.stored,
+            encoding: place.encoding,
+            checksum: if self.pick(8)? == 0 { 0 } else { blob.into() },
+            record: place.record,
+            next: place.next,
+        })
+    }
+
+    /// A stretch that may be free, and now and then a segment.
+    fn tidied(&mut self) -> Option<Write> {
+        let log = LOGS[self.pick(4)? as usize];
+        let segment = 1 + self.pick(8)?;
+        let hole = Stretch {
+            segment,
+            offset: 64 + u64::from(self.pick(2)?) * 1000,
+            octets: 900,
+        };
+        let segments = match self.pick(4)? {
+            0 => vec![(log, segment)],
+            _ => Vec::new(),
+        };
+        Some(Write::Tidied {
+            holes: vec![(log, hole)],
+            segments,
         })
     }
 
@@ -218,6 +306,16 @@ impl<'n> Script<'n> {
             },
         })
     }
+}
+
+/// Where a record is, and what of it is the mail.
+struct Place {
+    segment: u32,
+    offset: u64,
+    stored: u64,
+    encoding: Encoding,
+    record: Stretch,
+    next: Position,
 }
 
 /// Two accounts, for a script to begin with.
