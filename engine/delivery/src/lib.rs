@@ -1,20 +1,26 @@
 //! From an accepted message to one log record, durable, and on to the index.
 //!
-//! Reading order: [`ingest`] (a mail arrives: one buffer, many readers), [`trace`] (the header fields we put in front),
-//! [`post`] (one record for all recipients, group commit, order), [`memory`] (the shard's budget), [`error`].
+//! Reading order: [`ingest`] (a mail arrives: one pass, many readers; a large one goes on into the log), `buffer` (what of
+//! it is in memory), `hashing` (its DKIM body hashes), [`completion`] (what a user's mail lacks), [`trace`] (the header
+//! fields we put in front), [`post`] (one record for all recipients, group commit, order), [`memory`] (the shard's budget),
+//! [`error`].
 //!
 //! Invariants: what [`Post::accept`] said yes to is on disk. Each account gets a mail once. The octets as they came are
 //! what is stored, behind our own trace fields.
 #![forbid(unsafe_code)]
 
+mod buffer;
+pub mod completion;
 pub mod error;
+mod hashing;
 pub mod ingest;
 pub mod memory;
 pub mod post;
 pub mod trace;
 
+pub use completion::Completion;
 pub use error::Error;
-pub use ingest::{Arrived, Ingest};
+pub use ingest::{Arrived, Ingest, Inlet};
 pub use memory::Memory;
 pub use post::{Append, Envelope, Post, Recipient};
 pub use trace::{Received, Sender};

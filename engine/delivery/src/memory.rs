@@ -63,10 +63,22 @@ impl Charge {
         Ok(())
     }
 
+    /// Octets taken.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// Takes what is missing to so many octets in all.
     pub fn cover(&mut self, octets: usize) -> Result<(), Error> {
         let missing = (octets as u64).saturating_sub(self.octets);
         self.add(missing as usize)
+    }
+
+    /// Takes so many octets in all, no more and no less: what is held already, so there is no refusing it.
+    pub fn set(&mut self, octets: usize) {
+        let others = self.memory.taken.get() - self.octets;
+        self.octets = octets as u64;
+        self.memory.taken.set(others + self.octets);
     }
 }
 
@@ -91,6 +103,11 @@ mod tests {
         assert_eq!(memory.taken(), 4);
         assert_eq!(other.add(6), Ok(()));
         assert!(!memory.has_room_for(1));
+        other.set(25);
+        assert_eq!((memory.taken(), other.octets()), (25, 25));
+        assert_eq!(other.add(0), Err(Error::Memory));
+        other.set(3);
+        assert_eq!(memory.taken(), 3);
         drop(other);
         assert_eq!(memory.taken(), 0);
     }

@@ -9,12 +9,12 @@
 //! Invariants: the driver hands records to the index in the order of the log. No snapshot is held here. What waits for
 //! the index to catch up waits a bounded time.
 
-use crate::ingest::{Arrived, Ingest};
+use crate::ingest::{Arrived, Ingest, Inlet};
 use crate::memory::Memory;
 use crate::{Error, trace};
 use ringpost_api::write::{Missing, Placed, Position, Target};
 use ringpost_api::{Outcome, Store};
-use ringpost_log::{Body, Log, LogError, Options, Reader, Record};
+use ringpost_log::{Log, LogError, Options, Reader, Record};
 use ringpost_runtime::file::RingFiles;
 use ringpost_runtime::time::{Duration, Instant, sleep};
 use ringpost_runtime::{Shard, spawn};
@@ -34,9 +34,8 @@ pub struct Post {
     shard: Rc<Shard>,
     store: Arc<dyn Store>,
     limits: Arc<Limits>,
-    log: Log,
+    inlet: Inlet,
     reader: Reader<RingFiles>,
-    memory: Memory,
 }
 
 /// Whom a mail is from and for.
@@ -89,23 +88,32 @@ impl Post {
         let closing = log.clone();
         shard.at_end(async move { closing.close().await });
         Ok(Rc::new(Post {
+            inlet: Inlet {
+                limits: shard.limits.clone(),
+                memory: Memory::new(shard.limits.message_memory_octets_max),
+                log,
+                files: RingFiles,
+            },
             limits: shard.limits.clone(),
-            memory: Memory::new(shard.limits.message_memory_octets_max),
             reader: Reader::new(RingFiles, data),
             shard: shard.clone(),
             store,
-            log,
         }))
     }
 
     /// A mail begins to arrive: `size` octets as announced, behind `head`, our own fields.
     pub fn ingest(&self, size: Option<u64>, head: &[u8]) -> Result<Ingest, Error> {
-        Ingest::new(&self.limits, &self.memory, size, head)
+        self.inlet.ingest(size, head)
+    }
+
+    /// Whether a mail of so many octets would find room in memory now.
+    pub fn has_room_for(&self, octets: u64) -> bool {
+        self.inlet.has_room_for(octets)
     }
 
     /// The shard's budget for mails.
     pub fn memory(&self) -> &Memory {
-        &self.memory
+        &self.inlet.memory
     }
 
     /// Bodies of all shards' logs.
@@ -117,18 +125,19 @@ impl Post {
     pub async fn accept(&self, envelope: Envelope<'_>, arrived: Arrived) -> Result<BlobId, Error> {
         self.wait_for_index().await?;
         let Arrived {
-            octets,
+            body,
             digest,
+            text,
             charge,
             ..
         } = arrived;
         let record = Record {
             targets: targets(&envelope),
             digest,
-            text: Vec::new(),
-            body: Body::Whole(octets),
+            text,
+            body,
         };
-        let durable = self.log.append(record, None).await;
+        let durable = self.inlet.log.append(record, None).await;
         drop(charge);
         Ok(durable?.blob)
     }
@@ -137,8 +146,9 @@ impl Post {
     pub async fn append(&self, append: Append, arrived: Arrived) -> Result<Placed, Error> {
         self.wait_for_index().await?;
         let Arrived {
-            octets,
+            body,
             digest,
+            text,
             charge,
             ..
         } = arrived;
@@ -154,11 +164,11 @@ impl Post {
         let record = Record {
             targets: vec![target],
             digest,
-            text: Vec::new(),
-            body: Body::Whole(octets),
+            text,
+            body,
         };
         let (reply, ticket) = self.shard.tickets.reserve();
-        let durable = self.log.append(record, Some(reply.clone())).await;
+        let durable = self.inlet.log.append(record, Some(reply.clone())).await;
         drop(charge);
         if let Err(error) = durable {
             // The index never hears of it: the ticket's place is given back by an answer of our own.

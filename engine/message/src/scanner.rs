@@ -67,6 +67,16 @@ struct Open {
     fallback: Fallback,
 }
 
+/// What a scanner is bounded by.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    header_octets: usize,
+    fields: usize,
+    parts: usize,
+    depth: usize,
+    digest_octets: usize,
+}
+
 /// What the header of a part said, among the texts of the digest.
 #[derive(Debug)]
 struct Told {
@@ -78,10 +88,7 @@ struct Told {
 /// Reads a message once, each octet when it is new.
 #[derive(Debug)]
 pub struct Scanner {
-    header_octets_max: usize,
-    fields_max: usize,
-    parts_max: usize,
-    depth_max: usize,
+    bounds: Bounds,
 
     place: Place,
     /// The next line begins here; or the one goes on that was too long to wait for its end.
@@ -129,18 +136,30 @@ impl Scanner {
     /// Starts before the first octet.
     pub fn new(limits: &Limits) -> Self {
         let bound = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        Scanner::within(Bounds {
+            header_octets: bound(limits.message_header_octets_max),
+            fields: bound(limits.message_header_fields_max),
+            parts: bound(limits.message_parts_max).max(1),
+            depth: bound(limits.message_depth_max).min(DEPTH_MAX - 2),
+            digest_octets: bound(limits.message_digest_octets_max),
+        })
+    }
+
+    /// Another one before the first octet, within the same limits.
+    pub fn afresh(&self) -> Self {
+        Scanner::within(self.bounds)
+    }
+
+    fn within(bounds: Bounds) -> Self {
         Scanner {
-            header_octets_max: bound(limits.message_header_octets_max),
-            fields_max: bound(limits.message_header_fields_max),
-            parts_max: bound(limits.message_parts_max).max(1),
-            depth_max: bound(limits.message_depth_max).min(DEPTH_MAX - 2),
+            bounds,
             place: Place::Header,
             at: 0,
             within_line: false,
             seen: 0,
             lines: 0,
             records: Vec::new(),
-            texts: Texts::new(bound(limits.message_digest_octets_max)),
+            texts: Texts::new(bounds.digest_octets),
             faults: Faults::default(),
             open: Vec::new(),
             boundaries: 0,
@@ -322,7 +341,7 @@ impl Scanner {
             Some(_) if self.told.is_some() => self.take_line(window, text),
             Some(colon) => {
                 self.fields_seen += 1;
-                if self.fields_seen <= self.fields_max {
+                if self.fields_seen <= self.bounds.fields {
                     let start = self.at;
                     let colon = start + colon;
                     self.field = Some(Current { start, colon });
@@ -364,7 +383,7 @@ impl Scanner {
     #[inline]
     fn bound_header(&mut self, window: Window<'_>) {
         // A line end may follow on what is read; and it is seen before the value that it ends is taken.
-        let read = self.header_octets_max.saturating_add(LINE_END_OCTETS);
+        let read = self.bounds.header_octets.saturating_add(LINE_END_OCTETS);
         if self.at - self.header_start > read {
             self.tell_early(window);
         }
@@ -387,7 +406,7 @@ impl Scanner {
         };
         let name = window.range(start, colon).trim_ascii_end();
         let line_end = header::line_end_octets(window.range(colon + 1, self.at));
-        let read = self.header_start.saturating_add(self.header_octets_max);
+        let read = self.header_start.saturating_add(self.bounds.header_octets);
         let end = self.at - line_end;
         if end > read {
             self.faults.add(Faults::HEADER_LIMIT);
@@ -491,10 +510,10 @@ impl Scanner {
 
     /// Whether the part whose header ends now may have parts of its own.
     fn room(&self) -> Room {
-        if self.open.len() >= self.depth_max {
+        if self.open.len() >= self.bounds.depth {
             return Room::Closed(Faults::DEPTH_LIMIT);
         }
-        if self.records.len() + 1 >= self.parts_max {
+        if self.records.len() + 1 >= self.bounds.parts {
             return Room::Closed(Faults::PARTS_LIMIT);
         }
         Room::Open
@@ -542,7 +561,7 @@ impl Scanner {
                 self.boundaries -= 1;
                 self.place = Place::Body;
             }
-            Delimiter::Next if self.records.len() >= self.parts_max => self.begin_rest(),
+            Delimiter::Next if self.records.len() >= self.bounds.parts => self.begin_rest(),
             Delimiter::Next => self.begin_header(self.at),
         }
         true

@@ -108,7 +108,7 @@ impl Dialogue {
                     }
                 }
                 Err(body) => {
-                    let taken = self.transaction.body(body);
+                    let taken = self.transaction.body(body).await;
                     connection.consume(used);
                     if let Err(refusal) = taken {
                         self.session.refuse_body(refusal);

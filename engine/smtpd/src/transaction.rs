@@ -5,8 +5,7 @@
 //! Invariant: whatever ends a transaction without delivery drops everything of it.
 
 use crate::{Context, Role, refusal};
-use ringpost_delivery::ingest::Completion;
-use ringpost_delivery::{Envelope, Ingest, Received, Recipient, Sender};
+use ringpost_delivery::{Completion, Envelope, Ingest, Received, Recipient, Sender};
 use ringpost_directory::{Login, Recipient as Found};
 use ringpost_runtime::{Endpoint, TlsInfo, event, time};
 use ringpost_smtp::{Mail, Session};
@@ -31,7 +30,7 @@ pub(crate) struct Transaction {
 
 /// A mail in the log.
 struct Taken {
-    octets: usize,
+    octets: u64,
     /// A word for each DKIM-Signature: what came of its body hash.
     dkim: String,
 }
@@ -71,12 +70,7 @@ impl Transaction {
         login: Option<&Login>,
     ) -> Result<(), Reply> {
         self.clear();
-        if !context
-            .setup
-            .post
-            .memory()
-            .has_room_for(mail.size.unwrap_or(0))
-        {
+        if !context.setup.post.has_room_for(mail.size.unwrap_or(0)) {
             return Err(refusal::NO_ROOM);
         }
         if let (Some(login), Some(address)) = (login, &mail.reverse_path) {
@@ -148,6 +142,7 @@ impl Transaction {
             },
             (_, None) => Sender::Local { helo },
         };
+        let unix = time::now_unix();
         let received = Received {
             sender,
             hostname: &setup.hostname,
@@ -158,23 +153,32 @@ impl Transaction {
                 [first, ..] if self.paths == 1 => Some(&first.address),
                 _ => None,
             },
-            unix: time::now_unix(),
+            unix,
         };
         self.head.clear();
         received.write(&mut self.head);
         let ingest = setup.post.ingest(size, &self.head);
-        self.ingest = Some(ingest.map_err(|error| refusal::of_delivery(&error))?);
+        let mut ingest = ingest.map_err(|error| refusal::of_delivery(&error))?;
+        if setup.role == Role::Submission {
+            ingest.complete_with(Completion {
+                hostname: setup.hostname.clone(),
+                id: self.id,
+                unix,
+            });
+        }
+        self.ingest = Some(ingest);
         Ok(())
     }
 
-    /// Octets of the body.
-    pub(crate) fn body(&mut self, run: &[u8]) -> Result<(), Reply> {
+    /// Octets of the body. A large one waits here for the disk, and its peer with it.
+    pub(crate) async fn body(&mut self, run: &[u8]) -> Result<(), Reply> {
         let Some(ingest) = &mut self.ingest else {
             return Ok(());
         };
-        ingest.body(run).map_err(|error| {
+        let taken = ingest.body(run).await;
+        taken.map_err(|error| {
             self.ingest = None;
-            refusal::of_delivery(&error)
+            told(self.id, &error)
         })
     }
 
@@ -213,26 +217,14 @@ impl Transaction {
     /// What there is to tell of the mail, once it is durable.
     async fn log(&mut self, context: &Context) -> Result<Taken, Reply> {
         let (id, setup) = (self.id, &context.setup);
+        let told = |error| told(id, &error);
         let ingest = self.ingest.take().ok_or(refusal::TROUBLE)?;
-        let mut arrived = ingest.finish();
+        let arrived = ingest.finish().await.map_err(told)?;
         if u64::from(arrived.received) > setup.limits.message_received_max {
             return Err(refusal::LOOP);
         }
-        let unix = time::now_unix();
-        let told = |error: ringpost_delivery::Error| {
-            event!(id, "delivery: {error}");
-            refusal::of_delivery(&error)
-        };
-        if setup.role == Role::Submission {
-            let completion = Completion {
-                hostname: &setup.hostname,
-                id,
-                unix,
-            };
-            arrived = arrived.complete(completion, &setup.limits).map_err(told)?;
-        }
         let mut taken = Taken {
-            octets: arrived.octets.len(),
+            octets: arrived.octets(),
             dkim: String::new(),
         };
         for result in &arrived.signatures {
@@ -242,11 +234,17 @@ impl Transaction {
         let envelope = Envelope {
             reverse_path: self.reverse_path.as_ref(),
             recipients: &self.recipients,
-            unix,
+            unix: time::now_unix(),
         };
         setup.post.accept(envelope, arrived).await.map_err(told)?;
         Ok(taken)
     }
+}
+
+/// An error of delivery, for the operator; and its reply.
+fn told(id: TraceId, error: &ringpost_delivery::Error) -> Reply {
+    event!(id, "delivery: {error}");
+    refusal::of_delivery(error)
 }
 
 /// `<postmaster>` is the one of the first domain. RFC 5321 §4.5.1.

@@ -249,7 +249,7 @@ fn limits_of_a_strangers_session() {
     let limits = Limits {
         smtp_recipients_max: 10,
         message_octets_max: 2_000_000,
-        message_memory_octets_max: 1_000_000,
+        message_memory_octets_max: 50_000,
         message_received_max: 3,
         ..Limits::default()
     };

@@ -1,6 +1,7 @@
 //! A post on a real shard, over a store that keeps what it is told.
 
 use super::*;
+use ringpost_api::Write;
 use ringpost_api::store::{Feed, ReplyTo, Snapshot};
 use ringpost_runtime::{Machine, Options};
 use std::future::Future;
@@ -90,10 +91,10 @@ fn recipient(account: u32, address: &str) -> Recipient {
     }
 }
 
-fn arrived(post: &Post, mail: &[u8]) -> Arrived {
+async fn arrived(post: &Post, mail: &[u8]) -> Arrived {
     let mut ingest = post.ingest(None, b"Received: here\r\n").expect("room");
-    ingest.body(mail).expect("room");
-    ingest.finish()
+    ingest.body(mail).await.expect("room");
+    ingest.finish().await.expect("arrived")
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn accepted_mail_reaches_the_index_in_order() {
                 recipients: &recipients,
                 unix: 0,
             };
-            let mail = arrived(&post, format!("Subject: {number}\r\n\r\n").as_bytes());
+            let mail = arrived(&post, format!("Subject: {number}\r\n\r\n").as_bytes()).await;
             post.accept(envelope, mail).await.expect("taken");
         }
         assert_eq!(post.memory().taken(), 0);
@@ -155,8 +156,9 @@ fn an_append_waits_for_its_place() {
             internal_date: 9,
         };
         let mut ingest = post.ingest(Some(4), b"").expect("room");
-        ingest.body(b"a\r\n\r\n").expect("room");
-        let placed = post.append(append, ingest.finish()).await.expect("placed");
+        ingest.body(b"a\r\n\r\n").await.expect("room");
+        let arrived = ingest.finish().await.expect("arrived");
+        let placed = post.append(append, arrived).await.expect("placed");
         assert_eq!(
             (placed.account, placed.mailbox),
             (AccountId(3), MailboxId(4))
@@ -169,7 +171,7 @@ fn an_append_waits_for_its_place() {
 #[test]
 fn an_append_to_a_closed_log_is_refused_and_leaves_no_ticket() {
     run(Arc::default(), |shard, post| async move {
-        post.log.close().await;
+        post.inlet.log.close().await;
         let append = Append {
             account: AccountId(3),
             mailbox: MailboxId(4),
@@ -177,7 +179,7 @@ fn an_append_to_a_closed_log_is_refused_and_leaves_no_ticket() {
             keywords: Vec::new(),
             internal_date: 0,
         };
-        let mail = arrived(&post, b"a\r\n");
+        let mail = arrived(&post, b"a\r\n").await;
         let refused = post.append(append, mail).await;
         assert_eq!(refused, Err(Error::Log(LogError::Closed)));
         // The answer that frees the place comes as a letter, in a later turn.
@@ -198,7 +200,7 @@ fn mail_waits_while_the_index_is_behind() {
             recipients: &recipients,
             unix: 0,
         };
-        let mail = arrived(&post, b"a\r\n");
+        let mail = arrived(&post, b"a\r\n").await;
         post.accept(envelope, mail)
             .await
             .expect("taken after a while");

@@ -1,6 +1,7 @@
 //! APPEND: a message from the client, through the same door as mail from the network. RFC 3501 §6.3.11, RFC 4315 §3.
 //!
-//! In:  the command up to its literal; the literal is streamed, never held twice. Out: OK [APPENDUID] when it is there.
+//! In:  the command up to its literal; the literal is taken as it comes, and a large one goes to disk meanwhile.
+//! Out: OK [APPENDUID] when it is there.
 //!
 //! Whatever can be refused is refused before the literal is asked for. A literal that comes unasked (RFC 7888) is read
 //! and thrown away first, up to the size of the largest message; beyond that the session ends.
@@ -8,10 +9,12 @@
 use crate::outcome::{Answer, Done, End, Refusal};
 use crate::session::Session;
 use ringpost_api::Error as StoreError;
+use ringpost_api::write::Placed;
 use ringpost_delivery::{Append as Order, Error, Ingest};
 use ringpost_imap::command::Append;
 use ringpost_imap::parse::{AppendEnd, end_of_append};
 use ringpost_imap::{Code, response};
+use ringpost_log::LogError;
 use ringpost_runtime::{event, time};
 
 const TOO_BIG: Refusal = Refusal::No(Some(Code::TooBig), "That message is too big.");
@@ -20,7 +23,7 @@ const TOO_BIG: Refusal = Refusal::No(Some(Code::TooBig), "That message is too bi
 pub(crate) async fn run(session: &mut Session, append: Append<'_>) -> Answer {
     let octets_max = session.context.limits.imap_append_octets_max;
     let ready = prepare(session, &append, octets_max);
-    let (order, mut ingest) = match ready {
+    let (order, ingest) = match ready {
         Ok(ready) => ready,
         Err(refusal) if append.synchronizing => return Err(refusal),
         Err(_) if append.octets > octets_max => return Err(End::Bye("That is too big.").into()),
@@ -32,7 +35,7 @@ pub(crate) async fn run(session: &mut Session, append: Append<'_>) -> Answer {
             return Err(End::Bye("Log in first.").into());
         }
         Err(refusal) => {
-            receive(session, append.octets, |_| {}).await?;
+            skip(session, append.octets).await?;
             end(session).await?;
             return Err(refusal);
         }
@@ -40,18 +43,14 @@ pub(crate) async fn run(session: &mut Session, append: Append<'_>) -> Answer {
     if append.synchronizing {
         response::continuation(session.out(), "Send the message.");
     }
-    // A budget that runs out meanwhile refuses the message, after the rest of it.
-    let mut taken = Ok(());
-    receive(session, append.octets, |run| {
-        if taken.is_ok() {
-            taken = ingest.body(run);
-        }
-    })
-    .await?;
+    // What goes wrong meanwhile refuses the message, after the rest of it.
+    let received = receive(session, append.octets, ingest).await?;
     end(session).await?;
-    taken.map_err(refuse)?;
-    let post = session.context.post.clone();
-    let placed = post.append(order, ingest.finish()).await.map_err(|error| {
+    let placed = match received {
+        Ok(ingest) => place(session, order, ingest).await,
+        Err(error) => Err(error),
+    };
+    let placed = placed.map_err(|error| {
         event!(session.trace, "imap: append failed: {error}");
         refuse(error)
     })?;
@@ -104,22 +103,51 @@ fn prepare(
     Ok((order, ingest))
 }
 
-/// Hands over `octets` octets of input as they come.
+/// The message is there: into the mailbox.
+async fn place(session: &Session, order: Order, ingest: Ingest) -> Result<Placed, Error> {
+    let arrived = ingest.finish().await?;
+    session.context.post.append(order, arrived).await
+}
+
+/// Takes a literal of `octets` octets as it comes, a large one no faster than the disk does. After an error the rest of it
+/// goes nowhere.
 async fn receive(
     session: &mut Session,
     octets: u64,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), End> {
+    ingest: Ingest,
+) -> Result<Result<Ingest, Error>, End> {
+    let mut received = Ok(ingest);
     let mut left = octets;
     while left > 0 {
         session.input().await?;
-        let input = session.connection.input();
-        let run = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        take(&input[..run]);
+        let run = run_of(session, left);
+        if let Ok(ingest) = &mut received
+            && let Err(error) = ingest.body(&session.connection.input()[..run]).await
+        {
+            received = Err(error);
+        }
+        session.connection.consume(run);
+        left -= run as u64;
+    }
+    Ok(received)
+}
+
+/// Throws a literal of `octets` octets away.
+async fn skip(session: &mut Session, octets: u64) -> Result<(), End> {
+    let mut left = octets;
+    while left > 0 {
+        session.input().await?;
+        let run = run_of(session, left);
         session.connection.consume(run);
         left -= run as u64;
     }
     Ok(())
+}
+
+/// How much of the input belongs to a literal that has `left` octets to come.
+fn run_of(session: &Session, left: u64) -> usize {
+    let input = session.connection.input().len();
+    input.min(usize::try_from(left).unwrap_or(usize::MAX))
 }
 
 /// Takes the CRLF that ends the command. Anything else, a second message (RFC 3502) among it, is refused up to the
@@ -153,6 +181,9 @@ fn refuse(error: Error) -> Refusal {
     match error {
         Error::Memory | Error::Lag => {
             Refusal::No(Some(Code::Unavailable), "The server is busy; try again.")
+        }
+        Error::Log(LogError::Full) => {
+            Refusal::No(Some(Code::Unavailable), "The disk is full; try again.")
         }
         Error::Log(_) => Refusal::No(Some(Code::ServerBug), "The server's mail log has failed."),
         Error::Store(StoreError::NoMailbox) => Refusal::TRY_CREATE,

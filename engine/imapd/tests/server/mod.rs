@@ -99,7 +99,7 @@ impl Server {
                 spawn(async move {
                     let post = POST.with_borrow(Clone::clone).expect("the post is open");
                     let mut ingest = post.ingest(None, b"").expect("room");
-                    ingest.body(mail).expect("room");
+                    ingest.body(mail).await.expect("room");
                     let recipients = [Recipient {
                         address: Address::parse(USER).expect("an address"),
                         account,
@@ -109,9 +109,8 @@ impl Server {
                         recipients: &recipients,
                         unix: time::now_unix(),
                     };
-                    post.accept(envelope, ingest.finish())
-                        .await
-                        .expect("accepted");
+                    let arrived = ingest.finish().await.expect("arrived");
+                    post.accept(envelope, arrived).await.expect("accepted");
                     let _ = done.send(());
                 });
             }),

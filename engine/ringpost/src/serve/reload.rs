@@ -22,6 +22,8 @@ use std::sync::Arc;
 /// Limits that the machine and the post of each shard take once, at their start.
 pub const LIMITS_OF_A_START: &[&str] = &[
     "message_memory_octets_max",
+    "message_stream_octets",
+    "message_header_octets_max",
     "message_header_fields_max",
     "message_parts_max",
     "message_depth_max",
