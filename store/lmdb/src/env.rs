@@ -3,86 +3,284 @@
 //! In:  keys and values as octets.
 //! Out: slices of the memory map, valid as long as the transaction.
 //!
+//! ```text
+//! open --reopen()--> closed to newcomers: those who look end --none left--> closed --> open
+//!   ^-------------------- someone looks on and on ----'
+//! ```
+//! LMDB gives an environment up for good when writing a meta page fails, and its map cannot grow under a reader: both are
+//! mended by closing it and opening it again, in place. LMDB forbids to have it open twice, so the last snapshot must
+//! have ended in between; meanwhile whoever wants a new one is refused, for some milliseconds.
+//!
 //! Read transactions are not bound to a thread (MDB_NOTLS), since a shard serves many readers on one.
 
+use crate::readers::{Company, Patience, READERS_MAX, Readers, Seat};
 use heed::types::Bytes;
-use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls};
+use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError};
+use heed::{RoTxn, RwTxn, WithoutTls};
 use ringpost_api::edits::Rows;
 use ringpost_api::{Error, Row, Snapshot, Table};
+use std::cell::Cell;
 use std::fs::File;
 use std::ops::{Bound, ControlFlow};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-/// Readers at once: one for each command that is looking right now.
-const READERS_MAX: u32 = 1_024;
-
-pub(crate) struct Env {
-    env: heed::Env<WithoutTls>,
-    tables: Tables,
-}
+/// Read transactions of LMDB's own besides snapshots: the writer's looks, a copy for a backup.
+const READERS_MORE: usize = 16;
+/// Octets of a map below which none is tried: a process that cannot have that much address space cannot serve.
+const MAP_OCTETS_MIN: usize = 1 << 30;
+/// How often to look whether the last snapshot has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// What is told where the map is full.
+pub(crate) const MAP_FULL: &str = "the index map is full: raise [store] map_octets";
 
 type Octets = Database<'static, Bytes, Bytes>;
 type Tables = [Octets; Table::ALL.len()];
 
+pub(crate) struct Env {
+    path: PathBuf,
+    state: RwLock<State>,
+    /// Whether long snapshots are to end.
+    wanted: AtomicBool,
+    readers: Readers,
+}
+
+enum State {
+    Open(Opened),
+    /// Nobody gets a snapshot.
+    Closed,
+}
+
+/// The environment as it is open now. Whoever has one keeps it from being closed: for one transaction, no longer.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    env: heed::Env<WithoutTls>,
+    tables: Tables,
+}
+
+/// How many octets are where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pages {
+    /// The map: what the file may grow to.
+    pub map_octets: u64,
+    /// The file.
+    pub file_octets: u64,
+    /// Pages that tables take.
+    pub used_octets: u64,
+}
+
 impl Env {
     /// Opens or makes the environment in the directory `path`, with all tables.
     pub fn open(path: &Path, map_octets: usize) -> heed::Result<Self> {
-        let mut options = EnvOpenOptions::new().read_txn_without_tls();
-        options
-            .map_size(map_octets)
-            .max_dbs(Table::ALL.len() as u32)
-            .max_readers(READERS_MAX);
-        // SAFETY: the files below `path` are changed by LMDB alone: the data directory's lock keeps other servers
-        // out, and nothing else in this one touches them. No flag that weakens durability or locking is set.
-        let env = unsafe { options.open(path)? };
-        env.clear_stale_readers()?;
-        let txn = env.write_txn()?;
-        let opened = env.create_databases_and_commit(txn, |opener, txn| {
-            let mut tables = Vec::with_capacity(Table::ALL.len());
-            for table in Table::ALL {
-                tables.push(opener.create_database::<Bytes, Bytes>(txn, Some(table.name()))?);
-            }
-            let tables: [_; Table::ALL.len()] = tables.try_into().expect("one for each table");
-            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
-        })?;
-        let tables = opened.unwrap_commit();
-        Ok(Env { env, tables })
+        Ok(Env {
+            path: path.to_owned(),
+            state: RwLock::new(State::Open(open(path, map_octets)?)),
+            wanted: AtomicBool::new(false),
+            readers: Readers::new(READERS_MAX),
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A snapshot for one command.
+    pub fn snapshot(&self) -> Result<View<'_>, Error> {
+        self.view(Patience::Command)
+    }
+
+    /// A snapshot for work that takes long. Its holder is to end it when [`Env::is_wanted`] says so.
+    pub fn long_snapshot(&self) -> Result<View<'_>, Error> {
+        self.view(Patience::Long)
     }
 
     /// Writes the whole environment to `out`, page by page, as of one snapshot, while the writer goes on.
     pub fn copy(&self, out: &mut File) -> Result<(), Error> {
-        let copied = self.env.copy_to_file(out, CompactionOption::Disabled);
+        let _seat = self.readers.take(Patience::Long)?;
+        let opened = self.opened()?;
+        let copied = opened.env.copy_to_file(out, CompactionOption::Disabled);
         copied.map_err(failed)
     }
 
-    pub fn snapshot(&self) -> Result<View<'_>, Error> {
-        let txn = self.env.read_txn().map_err(failed)?;
+    fn view(&self, patience: Patience) -> Result<View<'_>, Error> {
+        let seat = self.readers.take(patience)?;
+        let Opened { env, tables } = self.opened()?;
+        let txn = env.static_read_txn().map_err(failed)?;
         Ok(View {
             txn,
-            tables: &self.tables,
+            tables,
+            trouble: Cell::default(),
+            _seat: Some(seat),
         })
     }
 
+    /// The environment for a write transaction, or for a look besides. Whoever is not the writer has a seat first.
+    pub fn opened(&self) -> Result<Opened, Error> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(opened) => Ok(opened.clone()),
+            State::Closed => Err(Error::Io(
+                "the index is being opened again; try again at once".into(),
+            )),
+        }
+    }
+
+    /// How many octets are where.
+    pub fn pages(&self) -> Result<Pages, Error> {
+        let _seat = self.readers.take(Patience::Command)?;
+        self.opened()?.pages()
+    }
+
+    /// Whether the environment is to be closed, and waits for snapshots to end.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Who is looking.
+    pub fn company(&self) -> Company {
+        self.readers.company()
+    }
+
+    /// Closes the environment, if it is open, and opens it with a map of so many octets. Waits at most `patience` for
+    /// snapshots to end: after an error everything is as before, or closed, and this is to be called again. For the
+    /// writer alone.
+    pub fn reopen(&self, map_octets: usize, patience: Duration) -> Result<(), Error> {
+        let swap = |state| {
+            let mut own = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *own, state)
+        };
+        let old = swap(State::Closed);
+        self.wanted.store(true, Ordering::Relaxed);
+        let until = Instant::now() + patience;
+        while self.company().readers > 0 {
+            if Instant::now() >= until {
+                swap(old);
+                let readers = self.company().readers;
+                return Err(Error::Io(format!(
+                    "the index waits for {readers} snapshots to end, to be opened again"
+                )));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        // Nobody else has a handle now: this closes it.
+        drop(old);
+        let opened = open(&self.path, map_octets).map_err(failed)?;
+        self.wanted.store(false, Ordering::Relaxed);
+        swap(State::Open(opened));
+        Ok(())
+    }
+}
+
+fn open(path: &Path, map_octets: usize) -> heed::Result<Opened> {
+    let mut map_octets = map_octets;
+    let env = loop {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options
+            .map_size(map_octets)
+            .max_dbs(Table::ALL.len() as u32)
+            .max_readers((READERS_MAX + READERS_MORE) as u32);
+        // SAFETY: the files below `path` are changed by LMDB alone: the data directory's lock keeps other servers
+        // out, and nothing else in this one touches them. No flag that weakens durability or locking is set.
+        match unsafe { options.open(path) } {
+            // Less address space than was asked for: as much of it as there is.
+            Err(heed::Error::Io(error))
+                if error.kind() == std::io::ErrorKind::OutOfMemory
+                    && map_octets / 2 >= MAP_OCTETS_MIN =>
+            {
+                map_octets /= 2;
+            }
+            opened => break opened?,
+        }
+    };
+    env.clear_stale_readers()?;
+    let txn = env.write_txn()?;
+    let tables = env.create_databases_and_commit(txn, |opener, txn| {
+        let mut tables = Vec::with_capacity(Table::ALL.len());
+        for table in Table::ALL {
+            tables.push(opener.create_database::<Bytes, Bytes>(txn, Some(table.name()))?);
+        }
+        let tables: [_; Table::ALL.len()] = tables.try_into().expect("one for each table");
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
+    })?;
+    let tables = tables.unwrap_commit();
+    Ok(Opened { env, tables })
+}
+
+impl Opened {
     pub fn write(&self) -> Result<Change<'_>, Error> {
         let txn = self.env.write_txn().map_err(failed)?;
-        Ok(Change {
+        Ok(Open {
             txn,
-            tables: &self.tables,
+            tables: self.tables,
+            trouble: Cell::default(),
+            _seat: None,
         })
+    }
+
+    /// Whether LMDB has given the environment up: it serves no transaction any more until it is opened again.
+    pub fn is_given_up(&self) -> bool {
+        matches!(self.env.read_txn(), Err(heed::Error::Mdb(MdbError::Panic)))
+    }
+
+    /// Reads a page for each table.
+    fn pages(&self) -> Result<Pages, Error> {
+        let txn = self.env.read_txn().map_err(failed)?;
+        let info = self.env.info();
+        let main = self.env.unnamed_database_stat();
+        let octets = u64::from(main.page_size);
+        let pages = |stat: &heed::DatabaseStat| {
+            (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64
+        };
+        // Two meta pages, and the table of tables.
+        let mut used = 2 + pages(&main);
+        for table in &self.tables {
+            used += pages(&table.stat(&txn).map_err(failed)?);
+        }
+        Ok(Pages {
+            map_octets: info.map_size as u64,
+            file_octets: (info.last_page_number as u64 + 1) * octets,
+            used_octets: used * octets,
+        })
+    }
+
+    /// Octets of the map.
+    pub fn map_octets(&self) -> usize {
+        self.env.info().map_size
+    }
+
+    /// Puts what was written on disk, also what a failed commit left in the page cache alone.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.env.force_sync().map_err(failed)
     }
 }
 
 /// A transaction and the tables it looks at.
-pub(crate) struct Open<'e, T> {
+pub(crate) struct Open<'s, T> {
+    // In the order of the drops: a seat is given back after the transaction has ended.
     txn: T,
-    tables: &'e Tables,
+    tables: Tables,
+    trouble: Cell<Trouble>,
+    _seat: Option<Seat<'s>>,
 }
 
 /// A snapshot.
-pub(crate) type View<'e> = Open<'e, RoTxn<'e, WithoutTls>>;
+pub(crate) type View<'s> = Open<'s, RoTxn<'static, WithoutTls>>;
 
 /// A write transaction. Dropped, it leaves nothing behind.
-pub(crate) type Change<'e> = Open<'e, RwTxn<'e>>;
+pub(crate) type Change<'e> = Open<'static, RwTxn<'e>>;
+
+/// What LMDB has answered within a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    #[default]
+    None,
+    /// Some call failed: nothing more can be done in it.
+    Failed,
+    /// A page is damaged, or a row is none that LMDB can hold: without the write that met it there is no trouble.
+    Write,
+}
 
 /// Either kind of transaction, to read in.
 pub(crate) trait Readable {
@@ -105,13 +303,36 @@ impl Change<'_> {
     pub fn commit(self) -> Result<(), Error> {
         self.txn.commit().map_err(failed)
     }
+
+    /// What went wrong in it.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble.get()
+    }
+}
+
+impl<T> Open<'_, T> {
+    fn table(&self, table: Table) -> &Octets {
+        &self.tables[table as usize]
+    }
+
+    /// What an error means; remembered, for a transaction that met one is to be given up.
+    #[cold]
+    fn failed(&self, error: heed::Error) -> Error {
+        self.trouble.set(match &error {
+            heed::Error::Mdb(
+                MdbError::Corrupted | MdbError::PageNotFound | MdbError::BadValSize,
+            ) => Trouble::Write,
+            _ => Trouble::Failed,
+        });
+        failed(error)
+    }
 }
 
 impl<T: Readable> Snapshot for Open<'_, T> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
-        self.tables[table as usize]
+        self.table(table)
             .get(self.txn.readable(), key)
-            .map_err(failed)
+            .map_err(|error| self.failed(error))
     }
 
     /// Shows rows from the cursor; no allocation for each of them.
@@ -129,9 +350,9 @@ impl<T: Readable> Snapshot for Open<'_, T> {
             Bound::Included(start)
         };
         let range: (Bound<&[u8]>, Bound<&[u8]>) = (start, Bound::Unbounded);
-        let rows = self.tables[table as usize].range(self.txn.readable(), &range);
-        for row in rows.map_err(failed)? {
-            let (key, value) = row.map_err(failed)?;
+        let rows = self.table(table).range(self.txn.readable(), &range);
+        for row in rows.map_err(|error| self.failed(error))? {
+            let (key, value) = row.map_err(|error| self.failed(error))?;
             if !begins_with(key, within) || visit(key, value).is_break() {
                 break;
             }
@@ -140,16 +361,16 @@ impl<T: Readable> Snapshot for Open<'_, T> {
     }
 
     fn last(&self, table: Table, within: &[u8]) -> Result<Option<Row<'_>>, Error> {
-        let (table, txn) = (&self.tables[table as usize], self.txn.readable());
+        let (table, txn) = (self.table(table), self.txn.readable());
         if within.is_empty() {
-            return table.last(txn).map_err(failed);
+            return table.last(txn).map_err(|error| self.failed(error));
         }
         table
             .rev_prefix_iter(txn, within)
-            .map_err(failed)?
+            .map_err(|error| self.failed(error))?
             .next()
             .transpose()
-            .map_err(failed)
+            .map_err(|error| self.failed(error))
     }
 }
 
@@ -164,25 +385,25 @@ fn begins_with(key: &[u8], within: &[u8]) -> bool {
 
 impl Rows for Change<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.tables[table as usize]
-            .put(&mut self.txn, key, value)
-            .map_err(failed)
+        let put = self.tables[table as usize].put(&mut self.txn, key, value);
+        put.map_err(|error| self.failed(error))
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Error> {
-        self.tables[table as usize]
-            .delete(&mut self.txn, key)
-            .map(|_| ())
-            .map_err(failed)
+        let deleted = self.tables[table as usize].delete(&mut self.txn, key);
+        deleted.map(|_| ()).map_err(|error| self.failed(error))
     }
 }
 
 /// What an LMDB error means to a caller.
 pub(crate) fn failed(error: heed::Error) -> Error {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     match error {
-        heed::Error::Mdb(MdbError::MapFull) => Error::Full,
-        heed::Error::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => {
+        heed::Error::Mdb(MdbError::MapFull) => Error::Io(MAP_FULL.into()),
+        // A file that may not grow, by its owner's limit or the file system's, is no different from a full disk.
+        heed::Error::Io(error)
+            if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) =>
+        {
             Error::Full
         }
         heed::Error::Mdb(

@@ -1,6 +1,7 @@
 //! The index in LMDB: rows, the one writer, snapshots; and the start of a store, which replays the logs.
 //!
-//! Reading order: [`mod@open`] (a data directory becomes a store), `env` (tables and snapshots), `writer` (group commit),
+//! Reading order: [`mod@open`] (a data directory becomes a store), `env` (tables and snapshots), `readers` (who looks, and
+//! since when), `writer` (group commit) with its `queue` and `batch`, `watch` (room and late readers), [`health`],
 //! `lock` (one server for each directory), [`backup`].
 //!
 //! ```text
@@ -12,9 +13,18 @@
 //! whatever crashes between; only the writer's thread has a write transaction, so nobody waits for LMDB's lock.
 
 pub mod backup;
+mod batch;
 mod env;
+pub mod health;
 mod lock;
 pub mod open;
+mod queue;
+mod readers;
+mod shared;
+mod watch;
 mod writer;
 
+pub use health::Health;
 pub use open::{Lmdb, OpenError, Options, Replay};
+pub use readers::READERS_MAX;
+pub use writer::Pace;

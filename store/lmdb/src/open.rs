@@ -5,12 +5,18 @@
 //!
 //! Every log below the directory is replayed, also those of shards that are no longer run.
 
+use crate::batch;
 use crate::env::{self, Env};
+use crate::health::Health;
 use crate::lock::{self, LockError};
-use crate::writer::{self, Message, Request, Shared, Writer};
-use crossbeam::channel::{self, Sender};
-use ringpost_api::apply::{self, Edits, Rows, Terms};
+use crate::queue;
+use crate::readers::READERS_MAX;
+use crate::shared::Shared;
+use crate::watch::{self, Watch};
+use crate::writer::{self, Pace, Writer};
+use ringpost_api::apply::{Edits, Terms};
 use ringpost_api::table::{BlobRow, VERSION};
+use ringpost_api::upgrade::{self, Refused, Upgraded};
 use ringpost_api::write::Position;
 use ringpost_api::{Error, Feed, ReplyTo, Snapshot, Store, Table, Write, read};
 use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
@@ -27,17 +33,28 @@ use std::thread::JoinHandle;
 use std::{fmt, io};
 
 /// Records of one transaction while logs are replayed.
-const REPLAY_MAX: usize = 1_000;
+const REPLAY_MAX: usize = 4_000;
+/// Octets of their digests, texts and prefixes, about.
+const REPLAY_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// Octets of address space set aside for the index: far more than one will have, for a map grows only while nobody reads.
+/// x86_64 has 128 TiB for a process, aarch64 as much.
+const MAP_OCTETS: usize = 1 << 40;
 
 /// How the index is kept.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Octets the memory map may grow to. Address space alone: the file is as large as its contents.
+    /// Octets the index may grow to. Address space alone: the file is as large as its contents. Where the process may not
+    /// have so much, as much as it may.
     pub map_octets: usize,
     /// Seconds since 1970: what new UIDVALIDITYs are made from.
     pub clock: fn() -> u64,
     /// What writes are bound by.
     pub limits: Limits,
+    /// How long deliveries are gathered.
+    pub pace: Pace,
+    /// Octets that the disk of a path has left for us.
+    pub room: fn(&Path) -> io::Result<u64>,
     /// Told, a line at a time, what an operator should know. Called on the writer's thread: it must be quick.
     pub alarm: fn(&str),
 }
@@ -45,9 +62,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            map_octets: 64 * 1024 * 1024 * 1024,
+            map_octets: MAP_OCTETS,
             clock: writer::now,
             limits: Limits::default(),
+            pace: Pace::default(),
+            room: watch::room,
             alarm: |_| (),
         }
     }
@@ -58,8 +77,8 @@ impl Default for Options {
 pub enum OpenError {
     /// Another server has it open.
     Locked { path: PathBuf, pid: Option<u32> },
-    /// It was written by a later version of Ringpost.
-    Newer { path: PathBuf },
+    /// It was written by a later version of Ringpost, with this version of the schema where that is known.
+    Newer { path: PathBuf, version: Option<u32> },
     /// Its index contradicts itself.
     Damaged { path: PathBuf, what: String },
     /// The file system failed, or refused.
@@ -85,7 +104,18 @@ impl fmt::Display for OpenError {
                 "{}: another process has this data directory open; stop it, or use another directory",
                 path.display()
             ),
-            OpenError::Newer { path } => write!(
+            OpenError::Newer {
+                path,
+                version: Some(version),
+            } => write!(
+                f,
+                "{}: has version {version} of the schema and this ringpost knows {VERSION}; run a later ringpost",
+                path.display()
+            ),
+            OpenError::Newer {
+                path,
+                version: None,
+            } => write!(
                 f,
                 "{}: written by a later version of ringpost; run that version or a later one",
                 path.display()
@@ -114,7 +144,6 @@ pub struct Replay {
 pub struct Lmdb {
     env: Arc<Env>,
     shared: Arc<Shared>,
-    queue: Sender<Message>,
     writer: Mutex<Option<JoinHandle<()>>>,
     ends: BTreeMap<u16, Position>,
     replay: Replay,
@@ -149,16 +178,18 @@ impl Lmdb {
             let synced = File::open(folder).and_then(|folder| folder.sync_all());
             synced.map_err(at(folder))?;
         }
-        check_version(&env, &index)?;
+        upgraded(&env, &index, options.alarm)?;
         let (ends, replay) = replay(&env, data, &index, &options)?;
 
         let env = Arc::new(env);
-        let shared = Arc::new(Shared::new(options.limits, options.alarm));
-        let (queue, received) = channel::unbounded();
+        let now = (options.clock)();
+        let shared = Shared::new(options.limits, options.map_octets, now, options.alarm);
+        let shared = Arc::new(shared);
         let writer = Writer::new(
             Arc::clone(&env),
             Arc::clone(&shared),
-            received,
+            Watch::new(options.room),
+            options.pace,
             options.clock,
         );
         let thread = std::thread::Builder::new()
@@ -168,7 +199,6 @@ impl Lmdb {
         Ok(Arc::new(Lmdb {
             env,
             shared,
-            queue,
             writer: Mutex::new(Some(thread)),
             ends,
             replay,
@@ -204,11 +234,39 @@ impl Lmdb {
 
     /// Puts other limits in force, from the next commit on.
     pub fn set_limits(&self, limits: Limits) {
-        *self
-            .shared
-            .limits
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+        self.shared.set_limits(limits);
+    }
+
+    /// Lets the index grow to so many octets. The map is made anew within a second, or as soon as nobody reads.
+    pub fn set_map_octets(&self, map_octets: usize) {
+        self.shared.map_octets.store(map_octets, Ordering::Relaxed);
+    }
+
+    /// How the index is.
+    pub fn health(&self) -> Health {
+        let (state, since) = self.shared.pulse.state();
+        let pulse = &self.shared.pulse;
+        let company = self.env.company();
+        let pages = self.env.pages().unwrap_or_default();
+        Health {
+            state,
+            since,
+            lag_octets: self.lag_octets(),
+            last_commit: pulse.last_commit.load(Ordering::Relaxed),
+            commits: pulse.commits.load(Ordering::Relaxed),
+            commits_failed: pulse.commits_failed.load(Ordering::Relaxed),
+            writes: pulse.writes.load(Ordering::Relaxed),
+            readers: company.readers,
+            readers_max: READERS_MAX as u32,
+            oldest_reader_ms: company.oldest.age_ms,
+            readers_late: pulse.readers_late.load(Ordering::Relaxed),
+            map_octets: pages.map_octets,
+            file_octets: pages.file_octets,
+            used_octets: pages.used_octets,
+            free_octets: pages.file_octets.saturating_sub(pages.used_octets),
+            freed_octets: self.freed_octets(),
+            disk_free_octets: pulse.disk_free_octets.load(Ordering::Relaxed),
+        }
     }
 
     /// Commits what was submitted and ends the writer. Writes that come later are answered with [`Error::Closed`].
@@ -219,7 +277,7 @@ impl Lmdb {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(writer) = writer {
-            let _ = self.queue.send(Message::Close);
+            self.shared.queue.close();
             // A writer that panicked has told so itself; what it had not committed is in the logs.
             let _ = writer.join();
         }
@@ -247,20 +305,15 @@ impl Store for Lmdb {
     }
 
     fn submit(&self, write: Write, reply: Option<ReplyTo>) {
-        let lag = writer::lag_octets(&write);
-        self.shared.lag_octets.fetch_add(lag, Ordering::Relaxed);
-        // A request that cannot be sent answers itself.
-        if self
-            .queue
-            .send(Message::Write(Request { write, reply }))
-            .is_err()
-        {
-            self.shared.lag_octets.fetch_sub(lag, Ordering::Relaxed);
-        }
+        self.shared.queue.submit(write, reply);
     }
 
     fn lag_octets(&self) -> u64 {
-        self.shared.lag_octets.load(Ordering::Relaxed)
+        self.shared.queue.lag_octets.load(Ordering::Relaxed)
+    }
+
+    fn accepts(&self) -> Result<(), Error> {
+        self.shared.pulse.accepts()
     }
 
     fn subscribe(&self, feed: Weak<dyn Feed>) {
@@ -291,21 +344,28 @@ fn at_index(path: &Path) -> impl Fn(Error) -> OpenError + use<> {
     }
 }
 
-/// A new index gets this version of the schema; one of a later version is left alone.
-fn check_version(env: &Env, index: &Path) -> Result<(), OpenError> {
+/// Brings the index to this version of the schema, in one transaction; one of a later version is left alone.
+fn upgraded(env: &Env, index: &Path, alarm: fn(&str)) -> Result<(), OpenError> {
     let failed = at_index(index);
-    let mut rows = env.write().map_err(&failed)?;
-    match read::number(&rows, "version").map_err(&failed)? {
-        VERSION => Ok(()),
-        0 => {
-            rows.put(Table::Setting, b"version", &VERSION.to_le_bytes())
-                .map_err(&failed)?;
-            rows.commit().map_err(&failed)
-        }
-        _ => Err(OpenError::Newer {
+    let opened = env.opened().map_err(&failed)?;
+    let mut rows = opened.write().map_err(&failed)?;
+    let found = upgrade::upgrade(&mut rows).map_err(|refused| match refused {
+        Refused::Newer(version) => OpenError::Newer {
             path: index.to_owned(),
-        }),
+            version: Some(version),
+        },
+        Refused::Store(error) => failed(error),
+    })?;
+    if found == Upgraded::Nothing {
+        return Ok(());
     }
+    rows.commit().map_err(&failed)?;
+    if let Upgraded::From(version) = found {
+        alarm(&format!(
+            "index: upgraded from version {version} of the schema to version {VERSION}"
+        ));
+    }
+    Ok(())
 }
 
 /// Applies what the logs hold behind the applied positions, and cuts torn tails; where each log goes on.
@@ -389,22 +449,18 @@ fn replay_some(
     options: &Options,
 ) -> Result<bool, OpenError> {
     let failed = at_index(index);
-    let mut rows = env.write().map_err(&failed)?;
-    let mut edits = Edits::default();
     let terms = Terms {
         now: (options.clock)(),
         limits: &options.limits,
     };
+    let (mut writes, mut octets) = (Vec::new(), 0);
     let mut more = true;
-    for _ in 0..REPLAY_MAX {
+    while writes.len() < REPLAY_MAX && octets < REPLAY_OCTETS_MAX {
         match recovery.step().map_err(recover_failed)? {
             Some(Found::Record(entry)) => {
-                told.records += 1;
-                // A delivery that is refused was refused before the crash too, or would have been.
                 let write = entry.write();
-                let outcome =
-                    apply::apply(&mut rows, &write, terms, &mut edits).map_err(&failed)?;
-                writer::tell_missed(&write, &outcome, &edits, options.alarm);
+                octets += queue::octets(&write);
+                writes.push(write);
             }
             Some(Found::Damage(damage)) => told.damages.push((log, damage)),
             None => {
@@ -413,13 +469,21 @@ fn replay_some(
             }
         }
     }
-    rows.commit().map_err(&failed)?;
+    told.records += writes.len() as u64;
+    // A delivery that is refused was refused before the crash too, or would have been.
+    let opened = env.opened().map_err(&failed)?;
+    let applied = batch::commit(&opened, writes.iter(), terms, &mut Edits::default());
+    let applied = applied.map_err(&failed)?;
+    applied.lines.iter().for_each(|line| (options.alarm)(line));
     Ok(more)
 }
 
 fn recover_failed(error: RecoverError) -> OpenError {
     match error {
-        RecoverError::Newer(path) => OpenError::Newer { path },
+        RecoverError::Newer(path) => OpenError::Newer {
+            path,
+            version: None,
+        },
         RecoverError::Io(path, error) => OpenError::Io { path, error },
     }
 }

@@ -1,0 +1,123 @@
+//! A batch of writes in one transaction.
+//!
+//! In:  writes, in order. Out: what came of each, durable on return; or the error for which none of them stands.
+//!
+//! Invariant: a write that fails fails alone. One that LMDB cannot take, for a damaged page or a row that is none, spoils
+//! the transaction: it is given up and made again without that write. What fails for all (no room, an I/O error) is the error
+//! of the whole.
+
+use crate::env::{Opened, Trouble};
+use ringpost_api::apply::{self, Edits, Terms};
+use ringpost_api::{Changed, Error, Outcome, Write};
+use std::collections::BTreeMap;
+
+/// What came of a batch.
+#[derive(Default)]
+pub(crate) struct Applied {
+    /// One for each write.
+    pub outcomes: Vec<Result<Outcome, Error>>,
+    /// Each mailbox once, with its latest MODSEQ.
+    pub changed: Vec<Changed>,
+    /// Octets of mail that nobody refers to any more.
+    pub freed_octets: u64,
+    /// What an operator should know.
+    pub lines: Vec<String>,
+}
+
+impl Applied {
+    fn clear(&mut self) {
+        self.outcomes.clear();
+        self.changed.clear();
+        self.lines.clear();
+        self.freed_octets = 0;
+    }
+}
+
+/// Applies and commits. `edits` is room to work in.
+pub(crate) fn commit<'w>(
+    opened: &Opened,
+    writes: impl Iterator<Item = &'w Write> + Clone,
+    terms: Terms<'_>,
+    edits: &mut Edits,
+) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    let mut spoilers = BTreeMap::new();
+    'again: loop {
+        applied.clear();
+        let mut rows = opened.write()?;
+        for (number, write) in writes.clone().enumerate() {
+            if let Some(error) = spoilers.get(&number) {
+                refused(write, error, &mut applied);
+                continue;
+            }
+            let outcome = apply::apply(&mut rows, write, terms, edits);
+            match (rows.trouble(), outcome) {
+                (Trouble::None, Ok(outcome)) => note(write, outcome, edits, &mut applied),
+                (Trouble::Write, outcome) => {
+                    let error = outcome.and_then(|outcome| outcome.map(drop)).err();
+                    let error = error.unwrap_or(Error::Damaged("index: a damaged page".into()));
+                    spoilers.insert(number, error);
+                    continue 'again;
+                }
+                (_, Err(error)) => return Err(error),
+                (Trouble::Failed, Ok(outcome)) => {
+                    return Err(outcome.err().unwrap_or(Error::Io("index".into())));
+                }
+            }
+        }
+        rows.commit()?;
+        once_each(&mut applied.changed);
+        return Ok(applied);
+    }
+}
+
+fn note(write: &Write, outcome: Result<Outcome, Error>, edits: &Edits, applied: &mut Applied) {
+    tell_missed(write, &outcome, edits, &mut applied.lines);
+    applied.outcomes.push(outcome);
+    applied.changed.extend_from_slice(&edits.changed);
+    let freed = edits.freed.iter().map(|freed| freed.octets);
+    applied.freed_octets += freed.sum::<u64>();
+}
+
+/// The write that would spoil the others.
+fn refused(write: &Write, error: &Error, applied: &mut Applied) {
+    let outcome = Err(error.clone());
+    tell_missed(write, &outcome, &Edits::default(), &mut applied.lines);
+    applied.outcomes.push(outcome);
+}
+
+/// Tells which accounts an accepted mail did not reach, and why: nobody else hears of it.
+fn tell_missed(
+    write: &Write,
+    outcome: &Result<Outcome, Error>,
+    edits: &Edits,
+    lines: &mut Vec<String>,
+) {
+    let Write::Deliver(deliver) = write else {
+        return;
+    };
+    let place = format_args!(
+        "at octet {} of segment {} of log {}",
+        deliver.offset,
+        deliver.segment,
+        deliver.blob.log()
+    );
+    for (account, error) in &edits.missed {
+        lines.push(format!(
+            "an accepted mail did not reach account {account}: {error}; it is kept {place}"
+        ));
+    }
+    match outcome {
+        // An APPEND whose mailbox is gone is answered, and that is all.
+        Ok(_) | Err(Error::NoMailbox | Error::NoAccount) => {}
+        Err(error) => lines.push(format!(
+            "a mail was not put into the index: {error}; it is kept {place}"
+        )),
+    }
+}
+
+/// Each mailbox once, with its latest MODSEQ.
+fn once_each(changed: &mut Vec<Changed>) {
+    changed.sort_unstable_by_key(|c| (c.account, c.mailbox, std::cmp::Reverse(c.modseq)));
+    changed.dedup_by_key(|c| (c.account, c.mailbox));
+}
