@@ -17,6 +17,7 @@
 mod accounts;
 mod deliver;
 mod draft;
+mod filter;
 mod mailboxes;
 mod messages;
 mod space;
@@ -95,6 +96,13 @@ pub fn plan(
         } => accounts::quota(&mut draft, *account, *octets, *messages),
         Write::Trim { account, upto } => trim::trim(&mut draft, *account, *upto),
         Write::Sweep => sweep::sweep(&mut draft),
+        Write::Filter {
+            account,
+            mailbox,
+            first,
+            rows,
+        } => filter::put(&mut draft, *account, *mailbox, *first, rows),
+        Write::Unfilter { account, mailbox } => filter::drop(&mut draft, *account, *mailbox),
         Write::AliasPut { address, targets } => accounts::alias_put(&mut draft, address, targets),
         Write::AliasRemove { address } => accounts::alias_remove(&mut draft, address),
     };

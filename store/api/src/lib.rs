@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`table`] (the schema, read it first), [`key`] and [`mod@row`] (its octets), [`write`] (what can be
 //! asked for), [`mod@apply`] (the one function that turns a write into rows, as [`edits`]), [`read`] (typed look-ups),
-//! [`name`] (mailbox names), [`store`] (the traits a backend fulfils).
+//! [`name`] (mailbox names), [`mod@text`] and [`search`] (what SEARCH looks through), [`store`] (the traits a backend fulfils).
 //!
 //! No backend's type appears here: a snapshot lends slices, a submitted write is answered through a [`store::Sink`].
 #![forbid(unsafe_code)]
@@ -16,8 +16,10 @@ pub mod key;
 pub mod name;
 pub mod read;
 pub mod row;
+pub mod search;
 pub mod store;
 pub mod table;
+pub mod text;
 pub mod upgrade;
 pub mod verify;
 pub mod write;

@@ -14,8 +14,8 @@
 //! | change | account u32, modseq u64, mailbox u32, uid u32 | kind u8 ([`ChangeKind`]) |
 //! | blob | blob u64 | [`BlobRow`], 64 octets |
 //! | digest | blob u64 | digest octets as `message::digest` writes them |
-//! | text | blob u64 | what SEARCH TEXT looks through; none where the mail itself is to be read |
-//! | filter | account u32, mailbox u32, then as search wants it | what lets SEARCH TEXT pass over messages |
+//! | text | blob u64; for each further piece blob u64, piece u16 | what SEARCH TEXT looks through, see [`mod@crate::text`]; none where the mail itself is to be read |
+//! | filter | account u32, mailbox u32, first UID u32, row u16 | lets SEARCH TEXT pass over messages, see [`crate::search::block`] |
 //! | free | log u16, segment u32, offset u64 | octets u64: a stretch that became free and is not yet given back to the file system |
 //! | segment | log u16, segment u32 | [`SegmentRow`], 16 octets; none while all of the segment is alive |
 //! | sweep | account u32, mailbox u32 | empty: rows of a mailbox that is gone, still to be deleted; mailbox 2^32-1: of an account |

@@ -87,6 +87,19 @@ pub enum Write {
     Trim { account: AccountId, upto: ModSeq },
     /// Go on deleting rows of mailboxes and accounts that are gone: see [`Outcome::Swept`].
     Sweep,
+    /// Put a block of the search filter, which [`crate::search::build`] has made, behind those there are. Where the last
+    /// one does not end at `first`, another search was quicker, and nothing is done.
+    Filter {
+        account: AccountId,
+        mailbox: MailboxId,
+        first: Uid,
+        rows: Vec<Vec<u8>>,
+    },
+    /// Drop the search filter of a mailbox, or as much of it as one write may: see [`Outcome::Swept`].
+    Unfilter {
+        account: AccountId,
+        mailbox: MailboxId,
+    },
     /// Let `address` (a key of `Address::key`) lead to `targets`; replaces what it led to.
     AliasPut {
         address: String,

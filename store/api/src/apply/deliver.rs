@@ -14,7 +14,7 @@ use super::space::Space;
 use crate::edits::Edits;
 use crate::table::{BlobRow, MessageRow, flag};
 use crate::write::{Deliver, Missing, Placed, Target};
-use crate::{Error, Outcome, Snapshot, Table, key, read};
+use crate::{Error, Outcome, Snapshot, Table, key, read, text};
 use ringpost_types::{MailboxId, Uid};
 
 pub(super) fn deliver(
@@ -89,9 +89,7 @@ fn place(draft: &mut Draft<'_>, deliver: &Deliver) -> Result<Vec<Placed>, Error>
         let row = blob_row(deliver, references);
         draft.edits.put(Table::Blob, &key, &row.encode());
         draft.edits.put(Table::Digest, &key, &deliver.digest);
-        if !deliver.text.is_empty() {
-            draft.edits.put(Table::Text, &key, &deliver.text);
-        }
+        text::put(draft.edits, deliver.blob, &deliver.text);
     }
     Ok(placed)
 }

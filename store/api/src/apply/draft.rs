@@ -10,7 +10,7 @@ use crate::apply::{KEYWORDS_MAX, Terms};
 use crate::edits::Edits;
 use crate::row::Keywords;
 use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, Place, flag};
-use crate::{Changed, Error, Snapshot, Table, key, read};
+use crate::{Changed, Error, Snapshot, Table, key, read, text};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 use std::collections::BTreeMap;
 
@@ -362,7 +362,7 @@ impl<'d> Draft<'d> {
             }
             edits.delete(Table::Blob, &key);
             edits.delete(Table::Digest, &key);
-            edits.delete(Table::Text, &key);
+            text::delete(self.rows, edits, id)?;
             self.space.free(self.rows, edits, blob)?;
         }
         self.space.finish(edits);

@@ -68,7 +68,7 @@ impl Sweep {
         self.delete_within(draft, Table::Filter, &key::mailbox(account, id))
     }
 
-    fn delete_within(
+    pub fn delete_within(
         &mut self,
         draft: &mut Draft<'_>,
         table: Table,

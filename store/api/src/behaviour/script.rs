@@ -3,6 +3,7 @@
 //! In:  numbers, for instance from a test that shrinks and prints them.
 //! Out: one write for each few of them; the same for the same numbers.
 
+use crate::search::build::Builder;
 use crate::table::{Encoding, Stretch, flag, special};
 use crate::write::{
     AliasTarget, Deliver, FlagChange, Missing, Position, Relocate, StoreFlags, Target, Transfer,
@@ -86,7 +87,7 @@ impl<'n> Script<'n> {
     #[allow(clippy::should_implement_trait)] // It is no iterator: it lends nothing and is asked once a step.
     pub fn next(&mut self) -> Option<Write> {
         let account = self.account()?;
-        Some(match self.pick(30)? {
+        Some(match self.pick(32)? {
             0..=6 => Write::Deliver(self.deliver()?),
             24 | 25 => Write::Relocate(self.relocate()?),
             26 => self.tidied()?,
@@ -100,6 +101,11 @@ impl<'n> Script<'n> {
                 upto: ModSeq(self.pick(80)?.into()),
             },
             29 => Write::Sweep,
+            30 => self.filter(account)?,
+            31 => Write::Unfilter {
+                account,
+                mailbox: self.mailbox()?,
+            },
             7..=9 => Write::Store(self.store(account)?),
             10 | 11 => Write::Expunge {
                 account,
@@ -266,6 +272,21 @@ impl<'n> Script<'n> {
             checksum: if self.pick(8)? == 0 { 0 } else { blob.into() },
             record: place.record,
             next: place.next,
+        })
+    }
+
+    /// A block of the search filter that may follow the last one, and may reach too far.
+    fn filter(&mut self, account: AccountId) -> Option<Write> {
+        let first = Uid(1 + self.pick(4)?);
+        let mut builder = Builder::new(first);
+        for uid in 0..self.pick(3)? {
+            builder.add(Uid(first.0 + uid), Some([b"some text", b""]));
+        }
+        Some(Write::Filter {
+            account,
+            mailbox: self.mailbox()?,
+            first,
+            rows: builder.rows(),
         })
     }
 
