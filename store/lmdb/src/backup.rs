@@ -1,7 +1,8 @@
 //! Backup of a whole store: hot, consistent, incremental, verifiable; and back.
 //!
 //! ```text
-//! <backup>/log-<n>/<segment>.seg      segments, shared by all generations: they only grow, as those of the store do
+//! <backup>/log-<n>/<segment>.seg      segments, shared by all generations: they only grow, as those of the store do; and
+//! <backup>/log-<n>/<segment>.mail     large mails, which never change
 //! <backup>/generation-<g>/manifest.json   written last: without it the generation does not count
 //! <backup>/generation-<g>/<index>.pages   pieces of the index that changed since the generation before
 //! <backup>/generation-<g>/<index>.map     for each piece of the index: where it is, and its checksum
@@ -21,6 +22,7 @@ mod pages;
 pub mod restore;
 pub mod take;
 
+use ringpost_log::segment::{self, Holds};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
@@ -70,10 +72,36 @@ pub struct SegmentPart {
     pub log: u16,
     /// Its number.
     pub segment: u32,
+    /// What it holds.
+    pub kind: Kind,
     /// How much of it belongs to this generation.
     pub octets: u64,
     /// XXH3-64 of that.
     pub checksum: u64,
+}
+
+/// What a segment in a backup holds: `ringpost_log::segment::Holds`, of which a part is a mail here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Records.
+    Records,
+    /// A large mail.
+    Mail,
+    /// Nothing: its number is not to be given again.
+    Gone,
+}
+
+impl SegmentPart {
+    /// Its file below `folder`: a backup's or a data directory.
+    fn path(&self, folder: &Path) -> PathBuf {
+        let holds = match self.kind {
+            Kind::Records => Holds::Records,
+            Kind::Mail => Holds::Mail,
+            Kind::Gone => Holds::Gone,
+        };
+        segment::file(folder, self.log, self.segment, holds)
+    }
 }
 
 /// One file that the caller added.

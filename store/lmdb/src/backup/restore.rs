@@ -63,7 +63,7 @@ pub fn restore(
     }
     let mut reading = Reading::new(backup, &manifest, told);
     for part in &manifest.segments {
-        let to = segment::path(data, part.log, part.segment);
+        let to = part.path(data);
         make(&segment::directory(data, part.log))?;
         let mut file = create(&to)?;
         file.set_len(part.octets).map_err(at(&to))?;
@@ -166,7 +166,7 @@ impl<'r> Reading<'r> {
         part: &SegmentPart,
         mut show: impl FnMut(u64, &[u8]) -> Result<(), BackupError>,
     ) -> Result<(), BackupError> {
-        let path = segment::path(self.backup, part.log, part.segment);
+        let path = part.path(self.backup);
         let file = File::open(&path).map_err(at(&path))?;
         let mut hash = Xxh3Default::new();
         let mut buffer = vec![0; PIECE_OCTETS];

@@ -5,15 +5,15 @@
 
 use super::pages::{self, Map};
 use super::{
-    BackupError, FORMAT, FilePart, MANIFEST, Manifest, PIECE_OCTETS, SegmentPart, Told, at, create,
-    folder, generations, make, manifest, sync_folder,
+    BackupError, FORMAT, FilePart, Kind, MANIFEST, Manifest, PIECE_OCTETS, SegmentPart, Told, at,
+    create, folder, generations, make, manifest, sync_folder,
 };
 use crate::open::Lmdb;
 use ringpost_api::table::VERSION;
 use ringpost_api::write::Position;
 use ringpost_api::{Store, read};
-use ringpost_log::segment::{self, HEAD_OCTETS};
-use std::collections::{BTreeMap, BTreeSet};
+use ringpost_log::segment::{self, HEAD_OCTETS, Holds, MailHead};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -140,13 +140,12 @@ fn total(store: &Lmdb, data: &Path) -> Result<u64, BackupError> {
         total += fs::metadata(&path).map_err(at(&path))?.len();
     }
     for (log, position) in applied(store, data)? {
-        for number in segment::segments(data, log).map_err(at(data))? {
-            let length =
-                fs::metadata(segment::path(data, log, number)).map_or(0, |known| known.len());
-            total += if number == position.segment {
-                position.offset
-            } else {
-                length
+        for (number, holds) in segment::files(data, log).map_err(at(data))? {
+            let path = segment::file(data, log, number, holds);
+            let length = fs::metadata(path).map_or(0, |known| known.len());
+            total += match holds {
+                Holds::Records if number == position.segment => position.offset.min(length),
+                _ => length,
             };
         }
     }
@@ -181,65 +180,76 @@ impl Taking<'_> {
         for (&log, position) in applied {
             let folder = segment::directory(self.backup, log);
             make(&folder)?;
-            let mut names = BTreeSet::new();
-            for number in segment::segments(self.data, log).map_err(at(self.data))? {
-                let Some(until) = self.until(log, number, position)? else {
+            for (number, holds) in segment::files(self.data, log).map_err(at(self.data))? {
+                let Some((from, part)) = self.wanted(log, number, holds, position)? else {
                     continue;
                 };
                 let old = before.and_then(|before| {
-                    let same = |part: &&SegmentPart| (part.log, part.segment) == (log, number);
+                    let same = |old: &&SegmentPart| {
+                        (old.log, old.segment, old.kind) == (log, number, part.kind)
+                    };
                     before.segments.iter().find(same).copied()
                 });
-                parts.push(self.segment(log, number, until, old)?);
-                names.insert(number);
+                parts.push(self.segment(&from, part, old)?);
             }
-            if !names.is_empty() {
-                sync_folder(&folder)?;
-            }
+            sync_folder(&folder)?;
         }
         Ok(parts)
     }
 
-    /// How much of a segment never changes any more; `None`: nothing of it is in the index yet.
-    fn until(&self, log: u16, number: u32, applied: &Position) -> Result<Option<u64>, BackupError> {
-        let path = segment::path(self.data, log, number);
-        let length = match fs::metadata(&path) {
-            // Given up between the listing and now: nobody refers to it.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            known => known.map_err(at(&path))?.len(),
-        };
-        if number < applied.segment || self.has_one_mail(&path)? {
-            return Ok(Some(length));
+    /// How much of a file never changes any more, its checksum left open; `None`: nothing of it is in the index yet.
+    fn wanted(
+        &self,
+        log: u16,
+        number: u32,
+        holds: Holds,
+        applied: &Position,
+    ) -> Result<Option<(PathBuf, SegmentPart)>, BackupError> {
+        let mut from = segment::file(self.data, log, number, holds);
+        if holds == Holds::Part && !from.exists() {
+            // Its record is durable by now.
+            from = segment::file(self.data, log, number, Holds::Mail);
         }
-        Ok((number == applied.segment && applied.offset >= HEAD_OCTETS)
-            .then(|| applied.offset.min(length)))
-    }
-
-    /// Whether the segment holds one large mail alone, which was streamed into it.
-    fn has_one_mail(&self, path: &Path) -> Result<bool, BackupError> {
-        let mut head = [0; HEAD_OCTETS as usize];
-        let file = File::open(path).map_err(at(path))?;
-        let read = file.read_at(&mut head, 0).map_err(at(path))?;
-        Ok(segment::Head::read(&head[..read]).is_ok_and(|_| false))
+        let length = match fs::metadata(&from) {
+            // Dropped between the listing and now: nobody refers to it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            known => known.map_err(at(&from))?.len(),
+        };
+        let (kind, octets) = match holds {
+            Holds::Gone => (Kind::Gone, Some(0)),
+            Holds::Mail => (Kind::Mail, Some(length)),
+            // It has a head once it is complete, and no record before.
+            Holds::Part => (Kind::Mail, has_head(&from)?.then_some(length)),
+            Holds::Records if number < applied.segment => (Kind::Records, Some(length)),
+            Holds::Records if number == applied.segment && applied.offset >= HEAD_OCTETS => {
+                (Kind::Records, Some(applied.offset.min(length)))
+            }
+            Holds::Records => (Kind::Records, None),
+        };
+        let part = |octets| SegmentPart {
+            log,
+            segment: number,
+            kind,
+            octets,
+            checksum: 0,
+        };
+        Ok(octets.map(|octets| (from, part(octets))))
     }
 
     /// Copies what is new of a segment; its checksum is taken over the copy, old and new.
     fn segment(
         &mut self,
-        log: u16,
-        number: u32,
-        until: u64,
+        from: &Path,
+        part: SegmentPart,
         old: Option<SegmentPart>,
     ) -> Result<SegmentPart, BackupError> {
+        let until = part.octets;
         if let Some(old) = old.filter(|old| old.octets == until) {
             self.step(until)?;
             return Ok(old);
         }
-        let (from, to) = (
-            segment::path(self.data, log, number),
-            segment::path(self.backup, log, number),
-        );
-        let source = File::open(&from).map_err(at(&from))?;
+        let to = part.path(self.backup);
+        let source = File::open(from).map_err(at(from))?;
         let copy = create(&to)?;
         let known = old.map_or(0, |old| old.octets);
         if known > until || (known >= HEAD_OCTETS && !same_head(&source, &copy).map_err(at(&to))?) {
@@ -257,9 +267,9 @@ impl Taking<'_> {
             let end = if is_known { known } else { until };
             let piece = &mut buffer[..(end - offset).min(PIECE_OCTETS as u64) as usize];
             let (file, path) = if is_known {
-                (&copy, &to)
+                (&copy, &*to)
             } else {
-                (&source, &from)
+                (&source, from)
             };
             file.read_exact_at(piece, offset).map_err(at(path))?;
             hash.update(piece);
@@ -276,10 +286,8 @@ impl Taking<'_> {
         }
         copy.sync_all().map_err(at(&to))?;
         Ok(SegmentPart {
-            log,
-            segment: number,
-            octets: until,
             checksum: hash.digest(),
+            ..part
         })
     }
 
@@ -307,6 +315,14 @@ impl Taking<'_> {
         sync_folder(&folder)?;
         Ok(parts)
     }
+}
+
+/// Whether a large mail is complete.
+fn has_head(path: &Path) -> Result<bool, BackupError> {
+    let mut head = [0; HEAD_OCTETS as usize];
+    let file = File::open(path).map_err(at(path))?;
+    let read = file.read_at(&mut head, 0).map_err(at(path))?;
+    Ok(MailHead::read(&head[..read]).is_ok())
 }
 
 /// Whether two files begin with the same head, which has a salt of its own.
