@@ -1,0 +1,380 @@
+//! Living mails move out of a segment that is to be given up, into the log of moved mails.
+//!
+//! ```text
+//! record read, checked ---> appended to the log of moved mails, durable ---> Write::Relocate, durable ---> old place free
+//! ```
+//! In:  a closed segment and its living mails. Out: how many have moved; a damaged one stays where it is.
+//!
+//! A batch is a few megabytes: one write, one sync and one commit for all of it, and readers go on meanwhile. A large mail,
+//! alone in a file of its own, moves by a second name for its file: not an octet of it is copied.
+//!
+//! Invariant: what is in the log of moved mails is told to the index in order, now or by the replay of the next start.
+
+use super::census::{Living, Place};
+use super::pace::{Pace, Stop};
+use crate::open::Lmdb;
+use ringpost_api::write::Position;
+use ringpost_api::{
+    Answer, Error, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write, key, read,
+};
+use ringpost_log::file::{Blocking, now};
+use ringpost_log::record::{Entry, Stored};
+use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
+use ringpost_log::segment::{self, HEAD_OCTETS};
+use ringpost_log::{Append, Log, LogError, REWRITE};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Octets that move together.
+const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
+/// Mails that move together.
+const BATCH_MAILS: usize = 512;
+/// While so many octets of new mail wait for the index, moving waits.
+const LAG_OCTETS: u64 = 16 * 1024 * 1024;
+/// How often is looked whether they still do, and whether space is still held.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What came of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Mails that are elsewhere now.
+    pub mails: u64,
+    /// Octets of their records.
+    pub octets: u64,
+    /// Mails that were let go of meanwhile.
+    pub gone: u64,
+}
+
+/// The log of moved mails, open.
+pub(super) struct Rewriter<'s> {
+    store: &'s Lmdb,
+    data: PathBuf,
+    log: Log,
+    driver: Pin<Box<dyn Future<Output = ()> + 's>>,
+    end: Position,
+}
+
+impl<'s> Rewriter<'s> {
+    /// Opens it, to go on at `end`.
+    pub fn open(
+        store: &'s Lmdb,
+        data: &Path,
+        end: Position,
+        segment_octets: u64,
+    ) -> Result<Self, Error> {
+        let options = ringpost_log::Options {
+            segment_octets,
+            ..ringpost_log::Options::default()
+        };
+        let opened = now(Log::open(Blocking, data, REWRITE, end, options));
+        let (log, driver) = opened.map_err(failed)?;
+        Ok(Rewriter {
+            store,
+            data: data.to_owned(),
+            log,
+            driver: Box::pin(driver.run(move |write, reply| store.submit(write, reply))),
+            end,
+        })
+    }
+
+    /// Moves what lives in a segment.
+    pub fn segment(
+        &mut self,
+        place: Place,
+        living: &Living,
+        pace: &mut Pace,
+        stop: &Stop,
+    ) -> Result<Moved, Error> {
+        let (log, number) = place;
+        let path = segment::path(&self.data, log, number);
+        let file = File::open(&path).map_err(|error| failed(error.into()))?;
+        let wanted: BTreeMap<u64, _> = living.mails.iter().copied().collect();
+        let mut records = Records::open(&self.data, place)?;
+        let (mut moved, mut batch, mut octets) = (Moved::default(), Vec::new(), 0);
+        loop {
+            let found = records.step()?;
+            let last = found.is_none();
+            if let Some(Found::Record(entry)) = found {
+                let record = entry.place().record;
+                pace.take(record.octets, stop);
+                if wanted.contains_key(&record.offset) {
+                    octets += record.octets;
+                    batch.push(entry);
+                }
+            }
+            if octets >= BATCH_OCTETS || batch.len() >= BATCH_MAILS || last {
+                self.wait(stop)?;
+                let entries = std::mem::take(&mut batch);
+                let some = self.batch(entries, &file, pace, stop)?;
+                moved.mails += some.mails;
+                moved.octets += some.octets;
+                moved.gone += some.gone;
+                octets = 0;
+            }
+            if last {
+                return Ok(moved);
+            }
+        }
+    }
+
+    /// Moves some mails, and waits until the index says so.
+    fn batch(
+        &mut self,
+        entries: Vec<Entry>,
+        file: &File,
+        pace: &mut Pace,
+        stop: &Stop,
+    ) -> Result<Moved, Error> {
+        let gate = Arc::clone(self.store.gate());
+        let _step = loop {
+            match gate.step() {
+                Some(step) => break step,
+                None if stop.is_set() => return Err(Error::Closed),
+                None => stop.wait(AGAIN),
+            }
+        };
+        let (sender, answers) = mpsc::channel();
+        let sink: Arc<dyn Sink> = Arc::new(Wait(Mutex::new(sender)));
+        let mut moved = Moved::default();
+        let mut appends = Vec::new();
+        for entry in entries {
+            let place = entry.place();
+            // What was let go of since it was counted is not moved.
+            let blob = entry.blob();
+            let row = {
+                let snapshot = self.store.snapshot()?;
+                read::blob(&*snapshot, blob)?
+            };
+            if row.is_none_or(|row| (row.log, row.record) != (place.log, place.record)) {
+                moved.gone += 1;
+                continue;
+            }
+            let stored = if place.segment == place.record.segment {
+                let mut octets = vec![0; place.stored as usize];
+                let read = file.read_exact_at(&mut octets, place.offset);
+                read.map_err(|error| failed(error.into()))?;
+                Stored::Octets(octets)
+            } else {
+                let linked = now(self.log.link(Blocking, place.log, place.segment));
+                Stored::Linked(linked.map_err(failed)?)
+            };
+            pace.take(place.record.octets, stop);
+            moved.mails += 1;
+            moved.octets += place.record.octets;
+            let reply = ReplyTo {
+                sink: Arc::clone(&sink),
+                token: 0,
+            };
+            appends.push(self.log.relocate(entry.carried(), stored, Some(reply)));
+        }
+        for append in appends {
+            let durable = self.until(append).map_err(failed)?;
+            self.end = durable.next;
+        }
+        for _ in 0..moved.mails {
+            answers.recv().map_err(|_| Error::Closed)?.1?;
+        }
+        Ok(moved)
+    }
+
+    /// Drives the log until an append is answered.
+    fn until(&mut self, append: Append) -> Result<ringpost_log::Durable, LogError> {
+        let mut append = pin!(append);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(answer) = append.as_mut().poll(&mut context) {
+                return answer;
+            }
+            // Over blocking files it never waits for anything but its next turn.
+            if self.driver.as_mut().poll(&mut context).is_ready() {
+                return Err(LogError::Closed);
+            }
+        }
+    }
+
+    /// New mail goes first.
+    fn wait(&self, stop: &Stop) -> Result<(), Error> {
+        while self.store.lag_octets() > LAG_OCTETS && !stop.is_set() {
+            stop.wait(AGAIN);
+        }
+        match stop.is_set() {
+            true => Err(Error::Closed),
+            false => Ok(()),
+        }
+    }
+
+    /// Closes it and gives back what it had reserved; where it goes on.
+    pub fn close(mut self) -> Position {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut close = pin!(self.log.close());
+        while close.as_mut().poll(&mut context).is_pending() {
+            if self.driver.as_mut().poll(&mut context).is_ready() {
+                break;
+            }
+        }
+        if self.end.offset >= HEAD_OCTETS {
+            // Where it cannot be cut now, the next start does it.
+            let path = segment::path(&self.data, REWRITE, self.end.segment);
+            let file = OpenOptions::new().write(true).open(path);
+            let _ = file.and_then(|file| file.set_len(self.end.offset));
+        }
+        self.end
+    }
+}
+
+/// The records of one segment, in order.
+pub(crate) struct Records {
+    recovery: Recovery,
+    segment: u32,
+}
+
+impl Records {
+    /// Begins with the first one.
+    pub fn open(data: &Path, (log, segment): Place) -> Result<Self, Error> {
+        let from = Position {
+            segment,
+            ..Position::default()
+        };
+        let recovery = Recovery::open(data, log, from).map_err(unread)?;
+        Ok(Records { recovery, segment })
+    }
+
+    /// The next sound record or damaged stretch; holes are passed over with the damage around them.
+    pub fn step(&mut self) -> Result<Option<Found>, Error> {
+        let found = self.recovery.step().map_err(unread)?;
+        Ok(found.filter(|found| match found {
+            Found::Record(entry) => entry.place().record.segment == self.segment,
+            Found::Damage(damage) => damage.segment == self.segment,
+        }))
+    }
+}
+
+/// Whether all that is left in a segment was let go of: every sound record is of a mail that is elsewhere or free, and
+/// every other octet that is not zero is free.
+pub(super) fn holds_nothing(
+    data: &Path,
+    snapshot: &dyn Snapshot,
+    place: Place,
+) -> Result<bool, Error> {
+    let mut records = Records::open(data, place)?;
+    while let Some(found) = records.step()? {
+        let (offset, octets) = match found {
+            Found::Record(entry) => {
+                let record = entry.place().record;
+                match read::blob(snapshot, entry.blob())? {
+                    // It lives here after all.
+                    Some(row) if (row.log, row.record) == (place.0, record) => return Ok(false),
+                    Some(_) => continue,
+                    None => (record.offset, record.octets),
+                }
+            }
+            Found::Damage(Damage { offset, octets, .. }) => (offset, octets),
+        };
+        if !is_free(data, snapshot, place, offset, octets)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether all octets of a stretch are free, or zero. A record of version 1 is free when its mail is.
+pub(crate) fn is_free(
+    data: &Path,
+    snapshot: &dyn Snapshot,
+    (log, segment): Place,
+    offset: u64,
+    octets: u64,
+) -> Result<bool, Error> {
+    let (mut at, end) = (offset, offset + octets);
+    let mut gaps = Vec::new();
+    let within = key::segment(log, segment);
+    let from = key::free(log, segment, offset);
+    snapshot.scan(
+        Table::Free,
+        &within,
+        &from,
+        &mut |key, value| match super::free_row(key, value) {
+            Some((_, stretch)) if stretch.offset < end => {
+                if stretch.offset > at {
+                    gaps.push((at, stretch.offset));
+                }
+                at = at.max(stretch.offset + stretch.octets);
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        },
+    )?;
+    if at < end {
+        gaps.push((at, end));
+    }
+    let file = File::open(segment::path(data, log, segment));
+    let file = file.map_err(|error| failed(error.into()))?;
+    for (from, to) in gaps {
+        if !is_zero(&file, from, to).map_err(|error| failed(error.into()))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether all octets between two places are zero; behind the end of the file they are.
+fn is_zero(file: &File, mut from: u64, to: u64) -> std::io::Result<bool> {
+    let mut octets = [0; 4_096];
+    while from < to {
+        let most = (to - from).min(octets.len() as u64) as usize;
+        match file.read_at(&mut octets[..most], from) {
+            Ok(0) => return Ok(true),
+            Ok(count) if octets[..count].iter().all(|&octet| octet == 0) => from += count as u64,
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// Hands over a write and waits for what comes of it.
+pub(super) fn ask(store: &dyn Store, write: Write) -> Result<Outcome, Error> {
+    let (sender, answers) = mpsc::channel();
+    let sink = Arc::new(Wait(Mutex::new(sender)));
+    store.submit(write, Some(ReplyTo { sink, token: 0 }));
+    answers.recv().map_err(|_| Error::Closed)?.1
+}
+
+struct Wait(Mutex<mpsc::Sender<Answer>>);
+
+impl Sink for Wait {
+    fn complete(&self, answers: Vec<Answer>) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for answer in answers {
+            // Who has given up waiting needs no answer.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+fn failed(error: LogError) -> Error {
+    match error {
+        LogError::Full => Error::Full,
+        LogError::Closed => Error::Closed,
+        error => Error::Io(error.to_string()),
+    }
+}
+
+fn unread(error: RecoverError) -> Error {
+    match error {
+        RecoverError::Newer(path) => Error::Io(format!(
+            "{}: written by a later version of ringpost",
+            path.display()
+        )),
+        RecoverError::Io(path, error) => Error::Io(format!("{}: {error}", path.display())),
+    }
+}

@@ -1,0 +1,490 @@
+//! One round of the tidier: what was marked long enough ago is given back, then is looked for more.
+//!
+//! ```text
+//!  look ----> marked (stretches to punch, segments to remove) ---- grace ----> acted on ----> forgotten (Tidied)
+//!    '--> segments of which little lives: their mails move at once; the next look finds them dead
+//! ```
+//! In:  the store, its files. Out: [`Round`], what was done.
+//!
+//! A segment that has something in it which cannot be moved (a damaged mail; one that is in no mailbox and was kept for
+//! whoever repairs the index) is kept, told once, and punched around.
+
+use super::census::{self, Living, Place};
+use super::holes::{self, Punch, Run};
+use super::pace::{Pace, Stop};
+use super::{Options, rewrite};
+use crate::open::Lmdb;
+use crate::tidy::rewrite::Rewriter;
+use ringpost_api::table::Stretch;
+use ringpost_api::write::Position;
+use ringpost_api::{Error, Outcome, Snapshot, Store, Table, Write, read};
+use ringpost_log::segment::{self, HEAD_OCTETS, Head, Holds};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Stretches that are marked at once: three megabytes of them.
+const RUNS_MAX: usize = 131_072;
+/// Rows that one commit forgets.
+const ROWS_MAX: usize = 1_024;
+/// Segments that are rewritten in one round.
+const REWRITES_MAX: usize = 16;
+/// Octets that punching one stretch costs, about: two parts of pages.
+const PUNCH_OCTETS: u64 = 8_192;
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Stretches of records that are zeros now.
+    pub punched: u64,
+    /// Their octets.
+    pub punched_octets: u64,
+    /// Files that are gone.
+    pub removed: u64,
+    /// Octets that they took on disk.
+    pub removed_octets: u64,
+    /// Segments whose mails moved.
+    pub rewritten: u64,
+    /// Mails that moved.
+    pub moved: u64,
+    /// Whether something is marked, or was left for the next round.
+    pub more: bool,
+}
+
+/// What is to be given back once its grace is over.
+struct Marked {
+    at: Instant,
+    runs: Vec<Run>,
+    files: Vec<(Place, Holds)>,
+}
+
+/// The tidier without its thread: rounds are called for.
+pub struct Tidy {
+    store: Arc<Lmdb>,
+    data: PathBuf,
+    options: Options,
+    pace: Pace,
+    stop: Stop,
+    marked: Option<Marked>,
+    /// Segments that cannot be given up.
+    kept: BTreeSet<Place>,
+    /// Large mails that were there at the start; those that nobody names are to go.
+    strays: Vec<Place>,
+    /// Where the log of moved mails goes on.
+    end: Position,
+    /// Whether the file system makes no holes.
+    no_holes: bool,
+    more: bool,
+}
+
+impl Tidy {
+    /// Begins. To be called before any log of the store is opened for appending.
+    pub(super) fn new(store: Arc<Lmdb>, options: Options, stop: Stop) -> io::Result<Self> {
+        let data = store.data().to_owned();
+        let mut strays = Vec::new();
+        for (place, holds) in files(&data)? {
+            strays.extend((holds == Holds::Mail).then_some(place));
+        }
+        Ok(Tidy {
+            end: store.log_end(ringpost_log::REWRITE),
+            pace: Pace::new(options.octets_per_second),
+            store,
+            data,
+            options,
+            stop,
+            marked: None,
+            kept: BTreeSet::new(),
+            strays,
+            no_holes: false,
+            more: false,
+        })
+    }
+
+    /// A tidier that is called for each of its rounds: for tests and tools.
+    pub fn by_hand(store: Arc<Lmdb>, options: Options) -> io::Result<Self> {
+        Tidy::new(store, options, Stop::default())
+    }
+
+    /// The store that it tidies.
+    pub fn store(&self) -> Arc<Lmdb> {
+        Arc::clone(&self.store)
+    }
+
+    /// How long to wait before the next round.
+    pub(super) fn rest(&self) -> Duration {
+        match &self.marked {
+            Some(marked) => {
+                let over = marked.at + self.options.grace;
+                over.saturating_duration_since(Instant::now())
+                    .clamp(Duration::from_millis(100), self.options.every)
+            }
+            None if self.more => Duration::from_millis(100),
+            None => self.options.every,
+        }
+    }
+
+    /// Gives back what was marked long enough ago, and looks for more.
+    pub fn round(&mut self) -> Result<Round, Error> {
+        let mut round = Round::default();
+        let over = |marked: &Marked| marked.at.elapsed() >= self.options.grace;
+        if self.marked.as_ref().is_some_and(over)
+            && let Some(marked) = self.marked.take()
+            && let Err(left) = self.act(marked, &mut round)?
+        {
+            self.marked = Some(left);
+        }
+        self.remove_strays(&mut round)?;
+        if self.marked.is_none() {
+            self.look(&mut round)?;
+        }
+        self.more = round.more;
+        round.more |= self.marked.is_some();
+        Ok(round)
+    }
+
+    /// Marks what can be given back, and moves mails out of segments of which little lives.
+    fn look(&mut self, round: &mut Round) -> Result<(), Error> {
+        let files = files(&self.data).map_err(failed)?;
+        let (applied, rows) = {
+            let snapshot = self.store.snapshot()?;
+            (applied(&*snapshot)?, segment_rows(&*snapshot)?)
+        };
+        let gone: Vec<Place> = rows
+            .keys()
+            .copied()
+            .filter(|place| !files.contains_key(place))
+            .collect();
+        self.forget(Vec::new(), gone)?;
+
+        let mut dead = Vec::new();
+        let mut wanted = BTreeMap::new();
+        for (&place, &holds) in &files {
+            let dead_octets = rows.get(&place).copied();
+            match holds {
+                // A large mail that was let go of.
+                Holds::Mail | Holds::Part if dead_octets.is_some() => dead.push((place, holds)),
+                Holds::Records
+                    if self.is_worth_it(place, &applied, dead_octets.unwrap_or(0))? =>
+                {
+                    wanted.insert(place, first_sequence(&self.data, place));
+                }
+                _ => {}
+            }
+        }
+        let mut counted = census::count(&*self.store, &wanted, &self.stop)?;
+        let mut little: Vec<(Place, Living)> = Vec::new();
+        for &place in wanted.keys() {
+            match counted.remove(&place) {
+                Some(living) => little.push((place, living)),
+                None if self.holds_nothing(place)? => dead.push((place, Holds::Records)),
+                None => self.keep(place, "a mail in it that is in no mailbox"),
+            }
+        }
+        little.sort_by_key(|(_, living)| living.octets);
+        round.more |= little.len() > REWRITES_MAX;
+        little.truncate(REWRITES_MAX);
+        self.rewrite(little, round)?;
+
+        let snapshot = self.store.snapshot()?;
+        let runs = match self.no_holes {
+            true => Vec::new(),
+            false => {
+                // What is to be given up as a whole is not worth a hole.
+                let is_wanted = |log, segment| {
+                    let place = (log, segment);
+                    files.get(&place) == Some(&Holds::Records)
+                        && (!wanted.contains_key(&place) || self.kept.contains(&place))
+                };
+                holes::runs(&*snapshot, &applied, is_wanted, RUNS_MAX)?
+            }
+        };
+        round.more |= runs.len() == RUNS_MAX;
+        if !runs.is_empty() || !dead.is_empty() {
+            self.marked = Some(Marked {
+                at: Instant::now(),
+                runs,
+                files: dead,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether so little of a closed segment lives that it is to be given up.
+    fn is_worth_it(
+        &self,
+        place: Place,
+        applied: &BTreeMap<u16, Position>,
+        dead_octets: u64,
+    ) -> Result<bool, Error> {
+        let (log, number) = place;
+        let closed = applied.get(&log).is_some_and(|at| number < at.segment);
+        if !closed || self.kept.contains(&place) {
+            return Ok(false);
+        }
+        let octets = match segment::path(&self.data, log, number).metadata() {
+            Ok(found) => found.len().saturating_sub(HEAD_OCTETS),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        };
+        let living = u128::from(octets.saturating_sub(dead_octets));
+        // An empty one too: it was begun, and nothing came.
+        Ok(
+            octets == 0
+                || living * 100 < u128::from(octets) * u128::from(self.options.live_percent),
+        )
+    }
+
+    /// Whether every record of a segment that no blob row points at was let go of.
+    fn holds_nothing(&mut self, place: Place) -> Result<bool, Error> {
+        let octets = allocated(&self.data, place, Holds::Records);
+        self.pace.take(octets, &self.stop);
+        let snapshot = self.store.snapshot()?;
+        rewrite::holds_nothing(&self.data, &*snapshot, place)
+    }
+
+    fn keep(&mut self, place: Place, why: &str) {
+        let (log, segment) = place;
+        if self.kept.insert(place) {
+            (self.options.told)(&format!(
+                "segment {segment} of log {log} cannot be given up: {why}; ringpost verify says more"
+            ));
+        }
+    }
+
+    /// Moves the living of some segments.
+    fn rewrite(&mut self, segments: Vec<(Place, Living)>, round: &mut Round) -> Result<(), Error> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.store);
+        let mut rewriter =
+            Rewriter::open(&store, &self.data, self.end, self.options.segment_octets)?;
+        let mut outcome = Ok(());
+        for (place, living) in segments {
+            let wanted = living.mails.len() as u64;
+            let moved = rewriter.segment(place, &living, &mut self.pace, &self.stop);
+            let moved = match moved {
+                Ok(moved) => moved,
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            };
+            round.rewritten += 1;
+            round.moved += moved.mails;
+            let (log, number) = place;
+            (self.options.told)(&format!(
+                "segment {number} of log {log} rewritten: {} mails, {} octets moved",
+                moved.mails, moved.octets
+            ));
+            if moved.mails + moved.gone < wanted {
+                self.keep(place, "a damaged mail in it");
+            }
+            round.more = true;
+        }
+        self.end = rewriter.close();
+        outcome
+    }
+
+    /// Punches and removes; what is left when someone holds space, or it is time to end.
+    fn act(&mut self, mut marked: Marked, round: &mut Round) -> Result<Result<(), Marked>, Error> {
+        while let Some(&(place, holds)) = marked.files.last() {
+            let gate = Arc::clone(self.store.gate());
+            let step = match gate.step() {
+                Some(step) if !self.stop.is_set() => step,
+                _ => return Ok(Err(marked)),
+            };
+            let (log, number) = place;
+            let octets = allocated(&self.data, place, holds);
+            segment::remove(&self.data, log, number, holds).map_err(failed)?;
+            let folder = segment::directory(&self.data, log);
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(failed)?;
+            drop(step);
+            self.forget(Vec::new(), vec![place])?;
+            round.removed += 1;
+            round.removed_octets += octets;
+            marked.files.pop();
+        }
+        while let Some(&Run { log, stretch }) = marked.runs.last() {
+            let gate = Arc::clone(self.store.gate());
+            let step = match gate.step() {
+                Some(step) if !self.stop.is_set() => step,
+                _ => return Ok(Err(marked)),
+            };
+            // As many of one segment as make one commit.
+            let same = |run: &&Run| (run.log, run.stretch.segment) == (log, stretch.segment);
+            let count = marked.runs.iter().rev().take_while(same).count();
+            let from = marked.runs.len() - count.min(ROWS_MAX);
+            let runs = &marked.runs[from..];
+            match self.punch(log, stretch.segment, runs) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    self.no_holes = true;
+                    (self.options.told)(
+                        "the file system makes no holes: space is given back a segment at a time",
+                    );
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            drop(step);
+            let mut rows = Vec::new();
+            {
+                let snapshot = self.store.snapshot()?;
+                for run in runs {
+                    rows.extend(holes::rows(&*snapshot, run)?);
+                }
+            }
+            round.punched += rows.len() as u64;
+            round.punched_octets += runs.iter().map(|run| run.stretch.octets).sum::<u64>();
+            self.pace.take(runs.len() as u64 * PUNCH_OCTETS, &self.stop);
+            marked.runs.truncate(from);
+            for rows in rows.chunks(ROWS_MAX) {
+                self.forget(rows.to_vec(), Vec::new())?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn punch(&self, log: u16, number: u32, runs: &[Run]) -> io::Result<()> {
+        let applied = {
+            let snapshot = self.store.snapshot().map_err(io::Error::other)?;
+            read::applied(&*snapshot, log).map_err(io::Error::other)?
+        };
+        let end = holes::end_of(Some(&applied), number);
+        let Some(punch) = Punch::open(&self.data, log, number, end)? else {
+            return Ok(());
+        };
+        for run in runs {
+            punch.punch(&run.stretch)?;
+        }
+        punch.sync()
+    }
+
+    /// Large mails that were there at the start and that no row names.
+    fn remove_strays(&mut self, round: &mut Round) -> Result<(), Error> {
+        let strays = std::mem::take(&mut self.strays);
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let mut strays: BTreeSet<Place> = strays.into_iter().collect();
+        {
+            let snapshot = self.store.snapshot()?;
+            let rows = segment_rows(&*snapshot)?;
+            strays.retain(|place| !rows.contains_key(place));
+        }
+        let mut damaged = None;
+        census::blobs(&*self.store, ringpost_types::BlobId(0), |_, row| {
+            match row {
+                Ok(row) => _ = strays.remove(&(row.log, row.segment)),
+                Err(error) => damaged = Some(error),
+            }
+            match damaged.is_some() || strays.is_empty() || self.stop.is_set() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        if let Some(error) = damaged {
+            return Err(error);
+        }
+        if self.stop.is_set() {
+            return Err(Error::Closed);
+        }
+        for (log, number) in strays {
+            segment::remove(&self.data, log, number, Holds::Mail).map_err(failed)?;
+            (self.options.told)(&format!(
+                "segment {number} of log {log}, a large mail that nobody names, removed"
+            ));
+            round.removed += 1;
+        }
+        Ok(())
+    }
+
+    /// Has the index forget what was given back.
+    fn forget(&self, holes: Vec<(u16, Stretch)>, segments: Vec<Place>) -> Result<(), Error> {
+        if holes.is_empty() && segments.is_empty() {
+            return Ok(());
+        }
+        match rewrite::ask(&*self.store, Write::Tidied { holes, segments })? {
+            Outcome::Done => Ok(()),
+            other => Err(Error::Damaged(format!("an answer to nothing: {other:?}"))),
+        }
+    }
+}
+
+/// All files of all logs.
+pub(crate) fn files(data: &Path) -> io::Result<BTreeMap<Place, Holds>> {
+    let mut all = BTreeMap::new();
+    for log in segment::logs(data)? {
+        for (number, holds) in segment::files(data, log)? {
+            if holds != Holds::Gone {
+                all.insert((log, number), holds);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// How far each log was applied.
+fn applied(snapshot: &dyn Snapshot) -> Result<BTreeMap<u16, Position>, Error> {
+    let mut applied = BTreeMap::new();
+    let mut failed = None;
+    snapshot.scan(Table::Applied, &[], &[], &mut |key, value| {
+        match (<[u8; 2]>::try_from(key), Position::read(value)) {
+            (Ok(log), Ok(position)) => _ = applied.insert(u16::from_be_bytes(log), position),
+            (_, Err(error)) => failed = Some(error),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(applied), Err)
+}
+
+/// Octets that are dead, by segment.
+fn segment_rows(snapshot: &dyn Snapshot) -> Result<BTreeMap<Place, u64>, Error> {
+    let mut rows = BTreeMap::new();
+    let mut failed = None;
+    snapshot.scan(Table::Segment, &[], &[], &mut |key, value| {
+        let place = key.split_first_chunk::<2>().and_then(|(log, number)| {
+            let number = u32::from_be_bytes(number.try_into().ok()?);
+            Some((u16::from_be_bytes(*log), number))
+        });
+        match (place, ringpost_api::table::SegmentRow::read(value)) {
+            (Some(place), Ok(row)) => _ = rows.insert(place, row.dead_octets),
+            (_, Err(error)) => failed = Some(error),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(rows), Err)
+}
+
+/// The first sequence that may be in a segment; 0 where its head cannot be read.
+fn first_sequence(data: &Path, (log, number): Place) -> u64 {
+    let mut octets = [0; HEAD_OCTETS as usize];
+    let read = File::open(segment::path(data, log, number))
+        .and_then(|file| file.read_exact_at(&mut octets, 0));
+    match read.map(|()| Head::read(&octets)) {
+        Ok(Ok(head)) => head.sequence,
+        _ => 0,
+    }
+}
+
+/// Octets that a segment's file takes on disk.
+pub(crate) fn allocated(data: &Path, (log, number): Place, holds: Holds) -> u64 {
+    let found = segment::file(data, log, number, holds).metadata();
+    found.map_or(0, |found| found.blocks() * 512)
+}
+
+fn failed(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full,
+        _ => Error::Io(format!("mail log: {error}")),
+    }
+}

@@ -1,0 +1,52 @@
+//! The tables compared with each other: what `ringpost_api::verify` finds, and what to do about it.
+
+use super::{Finding, Report};
+use crate::open::Lmdb;
+use ringpost_api::verify::{self, Subject, Wrong};
+use ringpost_api::{Error, Table};
+
+/// What to do about rows that cannot be put right one by one.
+const REBUILD: &str = "restore the store from a backup, or stop the server and run ringpost rebuild: it makes the index anew from the logs, without flags, moves and expunges";
+const COUNTER: &str = "the mail itself is whole; until ringpost rebuild has made the index anew, STATUS and quota tell a wrong number";
+const STRAY: &str =
+    "nothing is lost and nobody sees it; ringpost rebuild makes an index without it";
+const NAME: &str =
+    "rename or make the mailbox with an IMAP client; if that is refused, run ringpost rebuild";
+const ADDRESS: &str = "mail to it is refused: give it another target with ringpost alias add, or remove it with ringpost alias remove";
+const SPACE: &str =
+    "the space is not given back, and nothing else is harmed; ringpost rebuild counts it anew";
+
+/// Checks every environment.
+pub(super) fn check(store: &Lmdb, report: &mut Report) -> Result<(), Error> {
+    for (_, env) in store.environments() {
+        let snapshot = env.long_snapshot()?;
+        let checked = verify::check(&snapshot, &mut |found| {
+            report.tell(finding(&found));
+        })?;
+        report.checked(&checked);
+    }
+    Ok(())
+}
+
+fn finding(found: &verify::Finding) -> Finding {
+    // It tells "where: what".
+    let line = found.to_string();
+    let (place, what) = line.split_once(": ").unwrap_or(("the index", &line));
+    Finding {
+        what: what.to_owned(),
+        place: place.to_owned(),
+        remedy: remedy(found),
+    }
+}
+
+fn remedy(found: &verify::Finding) -> &'static str {
+    match (&found.subject, &found.wrong) {
+        (_, Wrong::Damaged(_)) => REBUILD,
+        (Subject::Segment { .. }, _) | (Subject::Row(Table::Free, _), _) => SPACE,
+        (Subject::Address(_), _) => ADDRESS,
+        (_, Wrong::Stray) => STRAY,
+        (_, Wrong::Counts { .. }) => COUNTER,
+        (Subject::Mailbox(..) | Subject::Row(Table::MailboxName, _), Wrong::Missing(_)) => NAME,
+        _ => REBUILD,
+    }
+}
