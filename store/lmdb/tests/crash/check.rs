@@ -213,7 +213,7 @@ fn go_on(lmdb: std::sync::Arc<Lmdb>, data: &Path) {
             assert_eq!(before, Ok(None), "a new name");
             *told.borrow_mut() = Some(ask(&*index, write));
         });
-        let _durable = shard.log.append(mail::record(0, &[account]), None);
+        let _durable = shard.append(0, &[account]);
         shard.turn();
         let outcome = taken.take();
         assert!(

@@ -5,15 +5,17 @@ use ringpost_api::write::{Missing, Target};
 use ringpost_log::{Body, Record};
 use ringpost_types::{AccountId, MailboxId};
 
-/// Mails are this long at most, but for one in sixteen.
+/// Mails are this long at most, but for one in eight.
 const SHORT_MAX: usize = 3_000;
-/// And those are up to as long again as a log copies at most: they take the way of their own through it.
+/// Those are longer than a log copies at most: they take a way of their own through it.
 const LONG_MAX: usize = 160_000;
+/// From here on a mail is streamed, if it is streamed at all: every second one.
+const STREAMED_MIN: usize = 20_000;
 
 /// The octets of mail `number`.
 pub fn octets(number: u64) -> Vec<u8> {
     let mut random = Random::new(number);
-    let length = match random.once_in(16) {
+    let length = match random.once_in(8) {
         true => random.below(LONG_MAX),
         false => random.below(SHORT_MAX),
     };
@@ -24,8 +26,13 @@ pub fn octets(number: u64) -> Vec<u8> {
     octets
 }
 
-/// Mail `number` into the INBOX of each of `accounts`: its INTERNALDATE is its number.
-pub fn record(number: u64, accounts: &[AccountId]) -> Record {
+/// Whether mail `number` goes into the log while it arrives.
+pub fn is_streamed(number: u64) -> bool {
+    number.is_multiple_of(2) && octets(number).len() >= STREAMED_MIN
+}
+
+/// Mail `number`, whose octets are `body`, into the INBOX of each of `accounts`: its INTERNALDATE is its number.
+pub fn record(number: u64, accounts: &[AccountId], body: Body) -> Record {
     let targets = accounts.iter().map(|&account| Target {
         account,
         mailbox: MailboxId::INBOX,
@@ -38,7 +45,7 @@ pub fn record(number: u64, accounts: &[AccountId]) -> Record {
     Record {
         targets: targets.collect(),
         digest: format!("digest of {number}").into_bytes(),
-        text: Vec::new(),
-        body: Body::Whole(octets(number)),
+        text: format!("text of {number}").into_bytes(),
+        body,
     }
 }

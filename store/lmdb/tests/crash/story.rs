@@ -15,7 +15,7 @@ use ringpost_api::write::{FlagChange, StoreFlags, Transfer};
 use ringpost_api::{Answer, ReplyTo, Sink, Store, Write, read};
 use ringpost_lmdb::{Lmdb, Options};
 use ringpost_log::file::{Blocking, now};
-use ringpost_log::{Append, Log};
+use ringpost_log::{Append, Body, Log, Stream};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ const SEGMENT_OCTETS: u64 = 16 * 1024;
 /// Logs, and accounts.
 pub const LOGS: u16 = 2;
 const ACCOUNTS: u32 = 3;
+/// Octets of a streamed mail that are written at once.
+const PIECE_OCTETS: usize = 30_000;
 const NAMES: [&str; 4] = ["a", "a/b", "Trash", "c"];
 
 /// How the store is opened, in the story and in each check.
@@ -84,7 +86,7 @@ impl Shard {
         store: &Lmdb,
         data: &Path,
         number: u16,
-        submit: impl FnMut(Write) + 'static,
+        mut submit: impl FnMut(Write) + 'static,
     ) -> Self {
         let options = ringpost_log::Options {
             segment_octets: SEGMENT_OCTETS,
@@ -93,10 +95,20 @@ impl Shard {
         let end = store.log_end(number);
         let opened = now(Log::open(Blocking, data, number, end, options));
         let (log, driver) = opened.expect("a scratch directory");
-        let mut submit = submit;
         let driver = driver.run(move |write, _| submit(write));
         let driver = Box::pin(driver);
         Shard { log, driver }
+    }
+
+    /// Appends mail `number`, whole or streamed.
+    pub fn append(&self, number: u64, accounts: &[AccountId]) -> Append {
+        if !mail::is_streamed(number) {
+            let body = Body::Whole(mail::octets(number));
+            return self.log.append(mail::record(number, accounts, body), None);
+        }
+        let mut streaming = Streaming::begin(self, number, accounts.to_vec());
+        while streaming.go_on() {}
+        streaming.finish(self)
     }
 
     /// Writes what was appended.
@@ -120,6 +132,42 @@ impl Shard {
     }
 }
 
+/// A mail that is being streamed.
+struct Streaming {
+    number: u64,
+    accounts: Vec<AccountId>,
+    octets: Vec<u8>,
+    written: usize,
+    stream: Stream<Blocking>,
+}
+
+impl Streaming {
+    fn begin(shard: &Shard, number: u64, accounts: Vec<AccountId>) -> Self {
+        Streaming {
+            number,
+            accounts,
+            octets: mail::octets(number),
+            written: 0,
+            stream: now(shard.log.stream(Blocking)).expect("a scratch directory"),
+        }
+    }
+
+    /// Writes a piece; whether there is more to write.
+    fn go_on(&mut self) -> bool {
+        let end = (self.written + PIECE_OCTETS).min(self.octets.len());
+        let piece = self.octets[self.written..end].to_vec();
+        now(self.stream.write(piece)).expect("the disk is not full");
+        self.written = end;
+        end < self.octets.len()
+    }
+
+    fn finish(self, shard: &Shard) -> Append {
+        let streamed = now(self.stream.finish()).expect("the disk is not full");
+        let record = mail::record(self.number, &self.accounts, Body::Streamed(streamed));
+        shard.log.append(record, None)
+    }
+}
+
 struct Teller {
     random: Random,
     root: PathBuf,
@@ -130,6 +178,8 @@ struct Teller {
     /// What the index was asked for, by the logs too.
     asked: Rc<RefCell<Asked>>,
     heard: mpsc::Receiver<()>,
+    /// Mails that are being streamed, with their shard.
+    streams: Vec<(usize, Streaming)>,
     /// Appends that are not answered, with their mail's number.
     appends: Vec<(u64, Append)>,
     mails: BTreeMap<BlobId, u64>,
@@ -176,6 +226,7 @@ pub fn tell(root: &Path, seed: u64, steps: usize) -> Story {
             answers,
         })),
         heard,
+        streams: Vec::new(),
         appends: Vec::new(),
         mails: BTreeMap::new(),
         next: 1,
@@ -220,7 +271,8 @@ impl Teller {
 
     fn step(&mut self) {
         match self.random.below(20) {
-            0..=9 => self.append(),
+            0..=7 => self.append(),
+            8 | 9 => self.stream(),
             10..=12 => self.turn(),
             13 => self.wait(),
             _ => self.change(),
@@ -235,11 +287,29 @@ impl Teller {
         let accounts = (first..first + count).map(|at| AccountId(1 + at % ACCOUNTS));
         let accounts: Vec<AccountId> = accounts.collect();
         let shard = self.random.below(self.shards.len());
-        let record = mail::record(number, &accounts);
-        let append = self.shards[shard].log.append(record, None);
+        if mail::is_streamed(number) {
+            let streaming = Streaming::begin(&self.shards[shard], number, accounts);
+            self.streams.push((shard, streaming));
+            return;
+        }
+        let append = self.shards[shard].append(number, &accounts);
         self.appends.push((number, append));
         if self.random.once_in(3) {
             self.turn();
+        }
+    }
+
+    /// A piece more of a mail that is being streamed; or its sender goes away.
+    fn stream(&mut self) {
+        let Some((shard, mut streaming)) = self.streams.pop() else {
+            return;
+        };
+        if streaming.go_on() {
+            self.streams.insert(0, (shard, streaming));
+        } else if !self.random.once_in(4) {
+            let number = streaming.number;
+            let append = streaming.finish(&self.shards[shard]);
+            self.appends.push((number, append));
         }
     }
 
@@ -351,6 +421,7 @@ impl Teller {
 
     /// Closes everything as a server does that is told to leave.
     fn shut(&mut self) {
+        self.streams.clear();
         self.turn();
         self.wait();
         for shard in self.shards.drain(..) {
