@@ -17,6 +17,10 @@ pub const NOT_YOURS: Reply = Reply::new(
     Enhanced(5, 7, 1),
     "Sender address does not belong to you",
 );
+/// RCPT: every account behind it has used up its quota.
+pub const MAILBOX_FULL: Reply = Reply::new(452, Enhanced(4, 2, 2), "Mailbox full, try again later");
+/// RCPT: the mail, as large as MAIL said, is larger than the quota. RFC 1870 §6.1.
+pub const MAILBOX_SMALL: Reply = Reply::new(552, Enhanced(5, 2, 2), "Mail exceeds mailbox quota");
 /// RCPT: more accounts than one record may name.
 pub const TOO_MANY_ACCOUNTS: Reply = Reply::new(452, Enhanced(4, 5, 3), "Too many recipients");
 /// The body: too many Received fields. RFC 5321 §6.3.
@@ -39,7 +43,9 @@ pub fn of_delivery(error: &Error) -> Reply {
         Error::Log(LogError::Closed) | Error::Store(ringpost_api::Error::Closed) => {
             Reply::new(451, Enhanced(4, 3, 2), "Shutting down, try again soon")
         }
-        Error::Log(LogError::Io(_) | LogError::Damaged | LogError::Moved) | Error::Store(_) => TROUBLE,
+        Error::Log(LogError::Io(_) | LogError::Damaged | LogError::Moved) | Error::Store(_) => {
+            TROUBLE
+        }
     }
 }
 

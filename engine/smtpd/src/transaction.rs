@@ -5,12 +5,14 @@
 //! Invariant: whatever ends a transaction without delivery drops everything of it.
 
 use crate::{Context, Role, refusal};
+use ringpost_api::read::{self, Room};
+use ringpost_api::{Snapshot, Store as _};
 use ringpost_delivery::{Completion, Envelope, Ingest, Received, Recipient, Sender};
 use ringpost_directory::{Login, Recipient as Found};
 use ringpost_runtime::{Endpoint, TlsInfo, event, time};
 use ringpost_smtp::{Mail, Session};
 use ringpost_types::reply::Enhanced;
-use ringpost_types::{Address, Domain, Reply, TraceId};
+use ringpost_types::{AccountId, Address, Domain, Reply, TraceId};
 
 /// Accounts of one mail: a record counts them in 16 bits.
 const ACCOUNTS_MAX: usize = u16::MAX as usize;
@@ -19,6 +21,8 @@ const ACCOUNTS_MAX: usize = u16::MAX as usize;
 pub(crate) struct Transaction {
     reverse_path: Option<Address>,
     recipients: Vec<Recipient>,
+    /// Octets of the mail as MAIL told them, else 0.
+    size: u64,
     /// RCPTs accepted: an alias may stand for several of `recipients`.
     paths: usize,
     /// Names the mail in Received, in the reply and in events.
@@ -47,6 +51,7 @@ impl Transaction {
         Transaction {
             reverse_path: None,
             recipients: Vec::new(),
+            size: 0,
             paths: 0,
             id: TraceId(0),
             ingest: None,
@@ -86,6 +91,7 @@ impl Transaction {
             }
         }
         self.reverse_path.clone_from(&mail.reverse_path);
+        self.size = mail.size.unwrap_or(0);
         Ok(())
     }
 
@@ -101,10 +107,8 @@ impl Transaction {
             ringpost_smtp::Recipient::Mailbox(address) => address.clone(),
             ringpost_smtp::Recipient::Postmaster => postmaster(context)?,
         };
-        let found = {
-            let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-            setup.directory.recipient(&*snapshot, &address)
-        };
+        let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
+        let found = setup.directory.recipient(&*snapshot, &address);
         let accounts = match found {
             Ok(Found::Local(accounts)) => accounts,
             Ok(Found::NoSuchUser) => return Err(refusal::NO_SUCH_USER),
@@ -112,6 +116,7 @@ impl Transaction {
             Ok(Found::Remote | Found::Forward) => return Err(refusal::NO_QUEUE),
             Err(_) => return Err(refusal::TROUBLE),
         };
+        room(&*snapshot, &accounts, self.size)?;
         if self.recipients.len() + accounts.len() > ACCOUNTS_MAX {
             return Err(refusal::TOO_MANY_ACCOUNTS);
         }
@@ -245,6 +250,21 @@ impl Transaction {
 fn told(id: TraceId, error: &ringpost_delivery::Error) -> Reply {
     event!(id, "delivery: {error}");
     refusal::of_delivery(error)
+}
+
+/// Whether there is room for a mail of `octets` in one of these accounts: one that is full does not keep a list's mail
+/// from the others, and then gets it too, for what is accepted is delivered. RFC 9208 §5.
+fn room(snapshot: &dyn Snapshot, accounts: &[AccountId], octets: u64) -> Result<(), Reply> {
+    let mut refused = Ok(());
+    for &account in accounts {
+        match read::room(snapshot, account, octets) {
+            Ok(Room::Enough) => return Ok(()),
+            Ok(Room::Full) => refused = Err(refusal::MAILBOX_FULL),
+            Ok(Room::Never) => refused = refused.and(Err(refusal::MAILBOX_SMALL)),
+            Err(_) => return Err(refusal::TROUBLE),
+        }
+    }
+    refused
 }
 
 /// `<postmaster>` is the one of the first domain. RFC 5321 §4.5.1.

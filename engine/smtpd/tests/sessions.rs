@@ -64,6 +64,35 @@ fn a_mail_reaches_each_account_once() {
     assert_eq!(alice.row.octets as usize, octets.len() + to_alice.len());
 }
 
+/// An account that is full takes no more of what is offered; what was accepted it gets. RFC 9208 §5.
+#[test]
+fn a_full_mailbox_is_told_at_rcpt() {
+    let server = Server::start(Limits::default());
+    server.quota(server.alice, 100);
+    let mut client = Client::connect(server.mx);
+    client.talk(&[
+        ("EHLO c", "250-"),
+        ("MAIL FROM:<s@example.net> SIZE=101", "250 2.1.0"),
+        ("RCPT TO:<alice@example.org>", "552 5.2.2"),
+        ("RCPT TO:<both@example.org>", "250 2.1.5"),
+        ("RSET", "250 "),
+        ("MAIL FROM:<s@example.net>", "250 2.1.0"),
+        ("RCPT TO:<alice@example.org>", "250 2.1.5"),
+        ("DATA", "354 "),
+    ]);
+    id(&client.say(&format!("{MAIL}.")));
+    assert!(server.inbox(server.alice, 1)[0].row.octets > 100);
+    client.talk(&[
+        ("MAIL FROM:<s@example.net>", "250 2.1.0"),
+        ("RCPT TO:<alice@example.org>", "452 4.2.2"),
+        ("RCPT TO:<both@example.org>", "250 2.1.5"),
+        ("DATA", "354 "),
+    ]);
+    id(&client.say(&format!("{MAIL}.")));
+    server.inbox(server.bob, 1);
+    assert_eq!(server.inbox(server.alice, 2).len(), 2);
+}
+
 #[test]
 fn octet_by_octet_in_groups_and_in_chunks_it_is_the_same_mail() {
     let server = Server::start(Limits::default());

@@ -215,6 +215,16 @@ impl Server {
     }
 
     /// Tells the shard that the server leaves.
+    /// What an account may have, in octets.
+    pub fn quota(&self, account: AccountId, octets: u64) {
+        let write = Write::Quota {
+            account,
+            octets,
+            messages: 0,
+        };
+        self::write(&*self.store, write);
+    }
+
     pub fn drain(&self) {
         self.machine.as_ref().expect("running").drain();
     }
