@@ -1,17 +1,45 @@
 //! Mail from and to other servers: Maildir and mbox, into the store and out of it.
 //!
-//! Reading order: [`mod@maildir`] and [`mod@mbox`] (the formats), [`name`], [`line`] and [`marks`] (what both need).
+//! Reading order: [`mod@maildir`] and [`mod@mbox`] (the formats), [`name`], [`line`] and [`marks`] (what both need);
+//! [`source`] (both as one), [`mod@import`] with [`mailboxes`], [`journal`] (what was imported before) and [`operations`] (into
+//! log and index).
 #![forbid(unsafe_code)]
 
+pub mod error;
+pub mod export;
+pub mod import;
+pub mod journal;
 pub mod line;
+pub mod mailboxes;
 pub mod maildir;
 pub mod marks;
 pub mod mbox;
 pub mod name;
+pub mod operations;
+pub mod source;
+
+pub use error::Error;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
+
+/// What is told while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// So many of so many, counted in `unit`.
+    Progress {
+        done: u64,
+        total: u64,
+        unit: &'static str,
+    },
+    /// Something that was left out.
+    Trouble(Trouble),
+}
+
+/// Hears it; a break asks to end soon.
+pub type Tell<'t> = &'t mut dyn FnMut(Told) -> ControlFlow<()>;
 
 /// Something that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

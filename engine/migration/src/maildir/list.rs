@@ -17,8 +17,10 @@ pub const OCTETS_MAX: u64 = 256 * 1024 * 1024;
 pub const KEYWORDS: &str = "dovecot-keywords";
 /// Names, one on each line.
 pub const SUBSCRIPTIONS: &str = "subscriptions";
-/// Orders of mails, as Dovecot and Courier keep them.
-const ORDERS: [&str; 2] = ["dovecot-uidlist", "courierimapuiddb"];
+/// The order of mails, as Dovecot keeps it.
+pub const ORDER: &str = "dovecot-uidlist";
+/// Likewise, and as Courier does.
+const ORDERS: [&str; 2] = [ORDER, "courierimapuiddb"];
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = match open_regular(path) {
@@ -72,6 +74,13 @@ pub fn order(folder: &Path) -> io::Result<HashMap<Box<[u8]>, u32>> {
         }
     }
     Ok(HashMap::new())
+}
+
+/// Whether Dovecot has written the list at `path`: it names the mailbox in the first line, which ours do not.
+pub fn is_dovecots_own(path: &Path) -> io::Result<bool> {
+    let octets = read(path)?;
+    let head = octets.split(|&octet| octet == b'\n').next();
+    Ok(head.is_some_and(|head| head.windows(2).any(|two| two == b" G")))
 }
 
 /// A head line, then for each mail `UID [extensions] :NAME` (Dovecot) or `UID NAME` (Courier).

@@ -108,7 +108,8 @@ fn walk(
     Ok(())
 }
 
-fn is_folder(path: &Path) -> bool {
+/// Whether the directory is a folder of mails.
+pub fn is_folder(path: &Path) -> bool {
     let is_directory = |part| {
         let metadata = fs::symlink_metadata(path.join(part));
         metadata.is_ok_and(|metadata| metadata.is_dir())
