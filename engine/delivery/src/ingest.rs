@@ -21,6 +21,7 @@ use crate::buffer::{Buffer, PIECE_OCTETS};
 use crate::completion::Completion;
 use crate::hashing::Hashing;
 use crate::memory::{Charge, Memory};
+use crate::text;
 use ringpost_log::file::Files;
 use ringpost_log::{Body, Log, Stream};
 use ringpost_mailauth::body_hash::BodyResult;
@@ -61,6 +62,7 @@ pub struct Ingest<F: Files = RingFiles> {
     completion: Option<Completion>,
     /// With more than this in memory, pieces leave.
     held_octets_max: usize,
+    limits: Arc<Limits>,
     log: Log,
     files: F,
     /// Once a piece has left.
@@ -111,6 +113,7 @@ impl<F: Files + Clone> Inlet<F> {
             } else {
                 usize::try_from(self.limits.message_stream_octets).unwrap_or(usize::MAX)
             },
+            limits: self.limits.clone(),
             log: self.log.clone(),
             files: self.files.clone(),
             stream: None,
@@ -225,6 +228,10 @@ impl<F: Files + Clone> Ingest<F> {
         let digest = (self.scanner).finish(self.buffer.octets(), self.buffer.base());
         let received = Digest::read(&digest).map_or(0, |digest| digest.received());
         let ours = u32::from(self.head_octets > 0);
+        let text = match self.stream {
+            None => text::row(&digest, self.buffer.octets(), &self.limits),
+            Some(_) => Vec::new(),
+        };
         let (octets, mut charge) = self.buffer.into_parts();
         let body = match self.stream {
             None => Body::Whole(octets),
@@ -238,7 +245,7 @@ impl<F: Files + Clone> Ingest<F> {
             body,
             head_octets: self.head_octets,
             digest,
-            text: Vec::new(),
+            text,
             received: received.saturating_sub(ours),
             signatures: self.hashing.finish(),
             charge,
