@@ -9,7 +9,7 @@
 //! <backup>/generation-<g>/files/<name>    what the caller adds: configuration, keys
 //! ```
 //! Reading order: [`Manifest`], [`mod@take`] (a generation is made), `pages` (the index, piece by piece), [`mod@restore`]
-//! (verified, and brought back).
+//! (verified, and brought back), [`past`] (looked into).
 //!
 //! How it hangs together: the index is copied first, as of one snapshot; then each log as far as the index has applied it by
 //! then. What is in front of an applied position never changes, so a copied stretch is never copied again, and the
@@ -19,6 +19,7 @@
 //! Invariant: a run that is killed, or fails, leaves the generations before it as they were.
 
 mod pages;
+pub mod past;
 pub mod restore;
 pub mod take;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+pub use past::Past;
 pub use restore::{restore, verify};
 pub use take::take;
 
@@ -132,6 +134,8 @@ pub enum BackupError {
     Damaged(PathBuf, &'static str),
     /// The directory to restore to has something in it.
     NotEmpty(PathBuf),
+    /// It has another version's schema, or several partitions: a look into it needs it brought back whole.
+    NeedsWhole(PathBuf),
     /// The operator asked it to end.
     Ended,
 }
@@ -169,6 +173,12 @@ impl fmt::Display for BackupError {
                     path.display()
                 )
             }
+            BackupError::NeedsWhole(path) => write!(
+                f,
+                "{}: of another version, or with partitions; restore all of it with --to, and take the mailbox \
+                 from there by export and import",
+                path.display()
+            ),
             BackupError::Ended => f.write_str("ended before it was done"),
         }
     }

@@ -183,6 +183,40 @@ fn every_generation_comes_back() {
     assert_eq!(contents(&lmdb, &data).1.len(), first.1.len() + 1);
 }
 
+/// A generation is looked into without bringing it back, whatever became of its mails since.
+#[test]
+fn a_look_into_the_past() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (data, to) = (scratch.path().join("data"), scratch.path().join("backup"));
+    let lmdb = begin(&data);
+    deliver(&lmdb, &data, &[100, 70_000]);
+    let (_, mails) = contents(&lmdb, &data);
+    take(&lmdb, &data, &to);
+    assert!(ask(&*lmdb, store(&[1, 2], flag::DELETED)).is_ok());
+    take(&lmdb, &data, &to);
+
+    for (generation, flags) in [
+        (Some(1), 0),
+        (Some(2), flag::DELETED),
+        (None, flag::DELETED),
+    ] {
+        let place = tempfile::tempdir().expect("a scratch directory");
+        let past = backup::Past::open(&to, generation, place.path()).expect("a generation");
+        let rows = past.snapshot().expect("a snapshot");
+        let mut seen = Vec::new();
+        read::messages(&*rows, ACCOUNT, MailboxId::INBOX, Uid(0), |_, row| {
+            assert_eq!(row.flags, flags);
+            let blob = read::blob(&*rows, row.blob)
+                .expect("readable")
+                .expect("there");
+            seen.push(past.mail(&blob).expect("whole"));
+            ControlFlow::Continue(())
+        })
+        .expect("readable");
+        assert_eq!(seen, mails);
+    }
+}
+
 /// A mail that is durable and not yet in the index is not in the generation; what is in the index is, whole.
 #[test]
 fn a_log_is_taken_as_far_as_the_index_has_it() {
