@@ -75,6 +75,12 @@ pub struct Listed {
     pub mailboxes: u32,
     /// Octets of its messages.
     pub octets: u64,
+    /// Its messages.
+    pub messages: u32,
+    /// Octets it may have; 0: no bound.
+    pub quota_octets: u64,
+    /// Messages it may have; 0: no bound.
+    pub quota_messages: u32,
     /// Whether login is refused.
     pub disabled: bool,
 }
@@ -115,6 +121,23 @@ pub fn change_secret(
     Ok(Write::AccountSecret { account, secret })
 }
 
+/// Other bounds for an account; those that are not given stay. 0: no bound.
+pub fn change_quota(
+    snapshot: &dyn Snapshot,
+    name: &str,
+    octets: Option<u64>,
+    messages: Option<u32>,
+) -> Result<Write, Refusal> {
+    let account = find(snapshot, name)?;
+    let row = read::account(snapshot, account)?;
+    let row = row.ok_or_else(|| Refusal::NoAccount(name.to_owned()))?;
+    Ok(Write::Quota {
+        account,
+        octets: octets.unwrap_or(row.quota_octets),
+        messages: messages.unwrap_or(row.quota_messages),
+    })
+}
+
 /// Away with an account and its mail.
 pub fn remove(snapshot: &dyn Snapshot, name: &str) -> Result<Write, Refusal> {
     let account = find(snapshot, name)?;
@@ -130,6 +153,9 @@ pub fn list(snapshot: &dyn Snapshot) -> Result<Vec<Listed>, Refusal> {
             name: row.name.to_owned(),
             mailboxes: row.mailboxes,
             octets: row.octets,
+            messages: row.messages,
+            quota_octets: row.quota_octets,
+            quota_messages: row.quota_messages,
             disabled: row.disabled,
         });
         ControlFlow::Continue(())

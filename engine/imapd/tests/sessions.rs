@@ -2,9 +2,10 @@
 
 mod server;
 
+use ringpost_api::{Outcome, Write};
 use ringpost_imapd::TlsMode;
 use ringpost_types::limit::Limits;
-use server::{Client, Server};
+use server::{Client, Server, submit};
 use std::future::Future;
 
 const MAIL: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
@@ -84,6 +85,30 @@ fn numbers_change_only_when_they_may() {
         other.ok("NOOP"),
         ["* 1 EXPUNGE", "* 3 EXISTS", "* 0 RECENT"]
     );
+}
+
+/// What a client adds is refused beyond the quota, what is delivered is not. RFC 9208 §5.3.
+#[test]
+fn quota_is_told() {
+    let server = Server::start();
+    let (mut one, _) = two(&server, 2);
+    let quota = |messages| {
+        let write = Write::Quota {
+            account: server.account,
+            octets: 0,
+            messages,
+        };
+        assert_eq!(submit(&server.store, write), Ok(Outcome::Done));
+    };
+    quota(2);
+    assert!(one.append("INBOX", MAIL).starts_with("NO [OVERQUOTA]"));
+    one.fails("COPY 1 Trash", "NO [OVERQUOTA]");
+    one.ok("MOVE 1 Trash");
+    server.deliver_to_index(MAIL);
+    let told = one.ok("STATUS INBOX (MESSAGES)");
+    assert_eq!(told[0], "* STATUS INBOX (MESSAGES 2)");
+    quota(4);
+    assert!(one.append("INBOX", MAIL).starts_with("OK"));
 }
 
 #[test]

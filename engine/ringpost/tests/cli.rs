@@ -466,7 +466,14 @@ fn accounts_and_aliases_without_a_server() {
         r#"[{"id":1,"name":"alice@example.test","mailboxes":6,"#,
         "",
     );
-    expect(&house.run(&["account", "list"], ""), 0, "6 mailboxes", "");
+    let quota = ["account", "quota", "alice@example.test", "--octets", "1000"];
+    expect(&house.run(&quota, ""), 0, "quota of alice@example.test changed", "");
+    let quota = ["account", "quota", "alice@example.test", "--messages", "7"];
+    expect(&house.run(&quota, ""), 0, "changed", "");
+    let nothing = ["account", "quota", "alice@example.test"];
+    expect(&house.run(&nothing, ""), 2, "", "--octets");
+    let list = house.run(&["account", "list"], "");
+    expect(&list, 0, "6 mailboxes         0 messages of 7             0 octets of 1000", "");
 }
 
 #[test]

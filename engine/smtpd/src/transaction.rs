@@ -5,8 +5,8 @@
 //! Invariant: whatever ends a transaction without delivery drops everything of it.
 
 use crate::{Context, Role, refusal};
+use ringpost_api::Snapshot;
 use ringpost_api::read::{self, Room};
-use ringpost_api::{Snapshot, Store as _};
 use ringpost_delivery::{Completion, Envelope, Ingest, Received, Recipient, Sender};
 use ringpost_directory::{Login, Recipient as Found};
 use ringpost_runtime::{Endpoint, TlsInfo, event, time};

@@ -9,6 +9,7 @@
 use crate::outcome::{Answer, Done, End, Refusal};
 use crate::session::Session;
 use ringpost_api::Error as StoreError;
+use ringpost_api::read::{self, Room};
 use ringpost_api::write::Placed;
 use ringpost_delivery::{Append as Order, Error, Ingest};
 use ringpost_imap::command::Append;
@@ -83,13 +84,17 @@ fn prepare(
     let mailbox = session
         .mailbox(append.mailbox)?
         .ok_or(Refusal::TRY_CREATE)?;
+    let account = session.account()?;
+    if read::room(&*session.snapshot()?, account, append.octets)? != Room::Enough {
+        return Err(StoreError::Quota.into());
+    }
     let ingest = session
         .context
         .post
         .ingest(Some(append.octets), b"")
         .map_err(refuse)?;
     let order = Order {
-        account: session.account()?,
+        account,
         mailbox,
         flags: append.flags.system,
         keywords: append

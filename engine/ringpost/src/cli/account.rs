@@ -1,9 +1,9 @@
-//! `ringpost account add|passwd|remove|list`.
+//! `ringpost account add|passwd|quota|remove|list`.
 
 use super::exit::Failure;
 use super::{Named, password, print};
 use crate::control::client;
-use crate::control::request::{Answer, Request};
+use crate::control::request::{AccountLine, Answer, Request};
 use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
@@ -12,6 +12,8 @@ pub enum Account {
     Add(One),
     /// Give an account another password
     Passwd(One),
+    /// Bound what an account may hold
+    Quota(Quota),
     /// Remove an account and all its mail
     Remove {
         /// The account's address
@@ -42,6 +44,21 @@ pub struct One {
     named: Named,
 }
 
+#[derive(Args)]
+pub struct Quota {
+    /// The account's address
+    #[arg(value_name = "NAME@DOMAIN")]
+    name: String,
+    /// Octets of all its messages; 0: no bound
+    #[arg(long, value_name = "N", required_unless_present = "messages")]
+    octets: Option<u64>,
+    /// Its messages; 0: no bound
+    #[arg(long, value_name = "N")]
+    messages: Option<u32>,
+    #[command(flatten)]
+    named: Named,
+}
+
 impl Account {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
@@ -58,6 +75,20 @@ impl Account {
                     one.with_secret(|name, secret| Request::AccountPasswd { name, secret });
                 client::ask(&named.open()?, request?)?;
                 print(&format!("password of {name} changed\n"));
+            }
+            Account::Quota(Quota {
+                name,
+                octets,
+                messages,
+                named,
+            }) => {
+                let request = Request::AccountQuota {
+                    name: name.clone(),
+                    octets,
+                    messages,
+                };
+                client::ask(&named.open()?, request)?;
+                print(&format!("quota of {name} changed\n"));
             }
             Account::Remove { name, named } => {
                 let request = Request::AccountRemove { name: name.clone() };
@@ -91,7 +122,7 @@ impl One {
     }
 }
 
-fn list(accounts: &[crate::control::request::AccountLine], json: bool) -> String {
+fn list(accounts: &[AccountLine], json: bool) -> String {
     if json {
         return super::json(&accounts);
     }
@@ -99,10 +130,21 @@ fn list(accounts: &[crate::control::request::AccountLine], json: bool) -> String
     let wide = wide.max().unwrap_or(0);
     let mut text = String::new();
     for account in accounts {
-        let disabled = if account.disabled { "  disabled" } else { "" };
+        let of = |quota: u64| match quota {
+            0 => String::new(),
+            quota => format!(" of {quota}"),
+        };
+        let (name, disabled) = (
+            &account.name,
+            if account.disabled { "  disabled" } else { "" },
+        );
         text.push_str(&format!(
-            "{:wide$}  {:>4} mailboxes  {:>12} octets{disabled}\n",
-            account.name, account.mailboxes, account.octets
+            "{name:wide$}  {:>4} mailboxes  {:>8} messages{}  {:>12} octets{}{disabled}\n",
+            account.mailboxes,
+            account.messages,
+            of(account.quota_messages.into()),
+            account.octets,
+            of(account.quota_octets),
         ));
     }
     text

@@ -24,6 +24,12 @@ pub enum Request {
         name: String,
         secret: String,
     },
+    /// What is not given stays as it is; 0: no bound.
+    AccountQuota {
+        name: String,
+        octets: Option<u64>,
+        messages: Option<u32>,
+    },
     AccountRemove {
         name: String,
     },
@@ -46,7 +52,11 @@ pub struct AccountLine {
     pub id: u32,
     pub name: String,
     pub mailboxes: u32,
+    pub messages: u32,
     pub octets: u64,
+    /// 0: no bound.
+    pub quota_messages: u32,
+    pub quota_octets: u64,
     pub disabled: bool,
 }
 
@@ -122,6 +132,11 @@ pub fn plan(
         Request::AccountPasswd { name, secret } => {
             account::change_secret(snapshot, name, secret.clone())?
         }
+        Request::AccountQuota {
+            name,
+            octets,
+            messages,
+        } => account::change_quota(snapshot, name, *octets, *messages)?,
         Request::AccountRemove { name } => account::remove(snapshot, name)?,
         Request::AliasAdd { name, targets } => {
             account::put_alias(snapshot, domains, name, targets)?
@@ -133,7 +148,10 @@ pub fn plan(
                 id: account.id.0,
                 name: account.name,
                 mailboxes: account.mailboxes,
+                messages: account.messages,
                 octets: account.octets,
+                quota_messages: account.quota_messages,
+                quota_octets: account.quota_octets,
                 disabled: account.disabled,
             });
             return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
