@@ -108,8 +108,8 @@ fn tell_missed(
         ));
     }
     match outcome {
-        // An APPEND whose mailbox is gone is answered, and that is all.
-        Ok(_) | Err(Error::NoMailbox | Error::NoAccount) => {}
+        // An APPEND whose mailbox is gone, or full, is answered, and that is all.
+        Ok(_) | Err(Error::NoMailbox | Error::NoAccount | Error::Quota) => {}
         Err(error) => lines.push(format!(
             "a mail was not put into the index: {error}; it is kept {place}"
         )),

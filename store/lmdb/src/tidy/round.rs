@@ -18,12 +18,12 @@ use crate::tidy::rewrite::Rewriter;
 use ringpost_api::table::Stretch;
 use ringpost_api::write::Position;
 use ringpost_api::{Error, Outcome, Snapshot, Store, Table, Write, read};
-use ringpost_log::segment::{self, HEAD_OCTETS, Head, Holds};
+use ringpost_log::segment::{self, HEAD_OCTETS, Holds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -131,6 +131,7 @@ impl Tidy {
     /// Gives back what was marked long enough ago, and looks for more.
     pub fn round(&mut self) -> Result<Round, Error> {
         let mut round = Round::default();
+        self.sweep()?;
         let over = |marked: &Marked| marked.at.elapsed() >= self.options.grace;
         if self.marked.as_ref().is_some_and(over)
             && let Some(marked) = self.marked.take()
@@ -145,6 +146,16 @@ impl Tidy {
         self.more = round.more;
         round.more |= self.marked.is_some();
         Ok(round)
+    }
+
+    /// Lets the store delete what large mailboxes left behind, in steps between which others have their turn.
+    fn sweep(&self) -> Result<(), Error> {
+        let mut more = read::sweep(&*self.store.snapshot()?)?.is_some();
+        while more && !self.stop.is_set() {
+            let outcome = rewrite::ask(&*self.store, Write::Sweep)?;
+            more = outcome == Outcome::Swept { more: true };
+        }
+        Ok(())
     }
 
     /// Marks what can be given back, and moves mails out of segments of which little lives.
@@ -162,7 +173,7 @@ impl Tidy {
         self.forget(Vec::new(), gone)?;
 
         let mut dead = Vec::new();
-        let mut wanted = BTreeMap::new();
+        let mut wanted = BTreeSet::new();
         for (&place, &holds) in &files {
             let dead_octets = rows.get(&place).copied();
             match holds {
@@ -171,14 +182,14 @@ impl Tidy {
                 Holds::Records
                     if self.is_worth_it(place, &applied, dead_octets.unwrap_or(0))? =>
                 {
-                    wanted.insert(place, first_sequence(&self.data, place));
+                    wanted.insert(place);
                 }
                 _ => {}
             }
         }
         let mut counted = census::count(&*self.store, &wanted, &self.stop)?;
         let mut little: Vec<(Place, Living)> = Vec::new();
-        for &place in wanted.keys() {
+        for &place in &wanted {
             match counted.remove(&place) {
                 Some(living) => little.push((place, living)),
                 None if self.holds_nothing(place)? => dead.push((place, Holds::Records)),
@@ -198,7 +209,7 @@ impl Tidy {
                 let is_wanted = |log, segment| {
                     let place = (log, segment);
                     files.get(&place) == Some(&Holds::Records)
-                        && (!wanted.contains_key(&place) || self.kept.contains(&place))
+                        && (!wanted.contains(&place) || self.kept.contains(&place))
                 };
                 holes::runs(&*snapshot, &applied, is_wanted, RUNS_MAX)?
             }
@@ -463,17 +474,6 @@ fn segment_rows(snapshot: &dyn Snapshot) -> Result<BTreeMap<Place, u64>, Error> 
         ControlFlow::Continue(())
     })?;
     failed.map_or(Ok(rows), Err)
-}
-
-/// The first sequence that may be in a segment; 0 where its head cannot be read.
-fn first_sequence(data: &Path, (log, number): Place) -> u64 {
-    let mut octets = [0; HEAD_OCTETS as usize];
-    let read = File::open(segment::path(data, log, number))
-        .and_then(|file| file.read_exact_at(&mut octets, 0));
-    match read.map(|()| Head::read(&octets)) {
-        Ok(Ok(head)) => head.sequence,
-        _ => 0,
-    }
 }
 
 /// Octets that a segment's file takes on disk.
