@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`mod@maildir`] and [`mod@mbox`] (the formats), [`name`], [`line`] and [`marks`] (what both need);
 //! [`source`] (both as one), [`mod@import`] with [`mailboxes`], [`journal`] (what was imported before) and [`operations`] (into
-//! log and index).
+//! log and index); [`past`] (out of a backup).
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -16,6 +16,7 @@ pub mod marks;
 pub mod mbox;
 pub mod name;
 pub mod operations;
+pub mod past;
 pub mod source;
 
 pub use error::Error;
