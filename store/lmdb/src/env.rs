@@ -14,6 +14,7 @@
 //! Read transactions are not bound to a thread (MDB_NOTLS), since a shard serves many readers on one.
 
 use crate::readers::{Company, Patience, READERS_MAX, Readers, Seat};
+use crate::usage::{Index, TableUsage};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError};
 use heed::{RoTxn, RwTxn, WithoutTls};
@@ -243,6 +244,33 @@ impl Opened {
             file_octets: (info.last_page_number as u64 + 1) * octets,
             used_octets: used * octets,
         })
+    }
+
+    /// Each table's pages, and those of the file.
+    pub fn usage(&self) -> Result<Index, Error> {
+        let txn = self.env.read_txn().map_err(failed)?;
+        let pages = self.pages()?;
+        let mut index = Index {
+            page_octets: u64::from(self.env.unnamed_database_stat().page_size),
+            map_octets: pages.map_octets,
+            octets: pages.file_octets,
+            used_octets: pages.used_octets,
+            free_octets: pages.file_octets.saturating_sub(pages.used_octets),
+            ..Index::default()
+        };
+        for table in Table::ALL {
+            let stat = self.tables[table as usize].stat(&txn).map_err(failed)?;
+            index.tables.push(TableUsage {
+                name: table.name(),
+                rows: stat.entries as u64,
+                octets: stat.non_free_page_size() as u64,
+                branch_pages: stat.branch_pages as u64,
+                leaf_pages: stat.leaf_pages as u64,
+                overflow_pages: stat.overflow_pages as u64,
+                depth: stat.depth,
+            });
+        }
+        Ok(index)
     }
 
     /// Octets of the map.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`mod@open`] (a data directory becomes a store), `env` (tables and snapshots), `readers` (who looks, and
 //! since when), `writer` (group commit) with its `queue` and `batch`, `watch` (room and late readers), [`health`],
-//! `lock` (one server for each directory), [`backup`].
+//! `lock` (one server for each directory); beside the work: [`mod@tidy`] (space given back), [`mod@verify`], [`mod@usage`],
+//! [`backup`].
 //!
 //! ```text
 //! <data>/lock              pid of the server that has it open
@@ -21,6 +22,9 @@ pub mod open;
 mod queue;
 mod readers;
 mod shared;
+pub mod tidy;
+pub mod usage;
+pub mod verify;
 mod watch;
 mod writer;
 

@@ -12,6 +12,7 @@ use crate::lock::{self, LockError};
 use crate::queue;
 use crate::readers::READERS_MAX;
 use crate::shared::Shared;
+use crate::tidy::{Gate, Hold};
 use crate::watch::{self, Watch};
 use crate::writer::{self, Pace, Writer};
 use ringpost_api::apply::{Edits, Terms};
@@ -142,6 +143,7 @@ pub struct Replay {
 
 /// The store.
 pub struct Lmdb {
+    data: PathBuf,
     env: Arc<Env>,
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -197,6 +199,7 @@ impl Lmdb {
             .spawn(move || writer.run())
             .map_err(at(data))?;
         Ok(Arc::new(Lmdb {
+            data: data.to_owned(),
             env,
             shared,
             writer: Mutex::new(Some(thread)),
@@ -226,10 +229,19 @@ impl Lmdb {
         vec![("index".to_owned(), &*self.env)]
     }
 
-    /// While it lives no space is given back to the file system: no hole is punched, no segment removed.
+    /// While it lives no space is given back to the file system: no hole is punched, no segment removed, no mail moved.
     pub fn hold_space(&self) -> Hold {
-        self.shared.holds.fetch_add(1, Ordering::SeqCst);
-        Hold(Arc::clone(&self.shared))
+        self.shared.gate.hold()
+    }
+
+    /// Where the tidier's steps and those who hold space meet.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.shared.gate
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Puts other limits in force, from the next commit on.
@@ -281,15 +293,6 @@ impl Lmdb {
             // A writer that panicked has told so itself; what it had not committed is in the logs.
             let _ = writer.join();
         }
-    }
-}
-
-/// Made by [`Lmdb::hold_space`].
-pub struct Hold(Arc<Shared>);
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.0.holds.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::health::Pulse;
 use crate::queue::Queue;
+use crate::tidy::Gate;
 use ringpost_api::Feed;
 use ringpost_types::limit::Limits;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -12,8 +13,8 @@ pub(crate) struct Shared {
     pub pulse: Pulse,
     /// Octets of mail that nobody refers to any more, since the start.
     pub freed_octets: AtomicU64,
-    /// Those who want no space given back now: see `Lmdb::hold_space`.
-    pub holds: AtomicUsize,
+    /// Between the tidier and those who want no space given back now.
+    pub gate: Arc<Gate>,
     pub feeds: Mutex<Vec<Weak<dyn Feed>>>,
     /// In force from the next commit on.
     limits: Mutex<Arc<Limits>>,
@@ -29,7 +30,7 @@ impl Shared {
             queue: Queue::new(),
             pulse: Pulse::new(now),
             freed_octets: AtomicU64::default(),
-            holds: AtomicUsize::default(),
+            gate: Arc::default(),
             feeds: Mutex::default(),
             limits: Mutex::new(Arc::new(limits)),
             map_octets: AtomicUsize::new(map_octets),

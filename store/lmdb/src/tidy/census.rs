@@ -3,16 +3,14 @@
 //! In:  the segments that are asked about, closed ones: nothing new comes to live in them while it is counted.
 //! Out: for each of them how many records and octets are alive, and which mails; never too few.
 //!
-//! A log's own mails stand in the order of their names, so those of one segment are a short stretch of table blob, from
-//! the segment's first sequence on. Moved mails keep the names that other logs gave them: a segment of the log of moved
-//! mails is looked for in the whole table.
+//! Every blob row is looked at, some thousands for each snapshot: a million of them are a fraction of a second, and
+//! nothing need be believed that a segment says of itself.
 
 use super::pace::Stop;
 use ringpost_api::table::BlobRow;
 use ringpost_api::{Error, Store, Table, key};
-use ringpost_log::REWRITE;
 use ringpost_types::BlobId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// Rows that one snapshot is looked at for: some milliseconds.
@@ -30,8 +28,7 @@ pub(crate) struct Living {
     pub mails: Vec<(u64, BlobId)>,
 }
 
-/// Shows every blob row from `from` on, some thousands for each snapshot, until `visit` breaks. A row that cannot be
-/// read is passed over: its mail keeps nothing alive, and is verify's to tell.
+/// Shows every blob row from `from` on, some thousands for each snapshot, until `visit` breaks.
 pub(crate) fn blobs(
     store: &dyn Store,
     from: BlobId,
@@ -58,57 +55,36 @@ pub(crate) fn blobs(
     Ok(())
 }
 
-/// Counts in the segments of `wanted`, each with the first sequence that may be in it. A damaged row keeps all of them
-/// alive: nobody knows where it points.
+/// Counts in the segments of `wanted`. A row that cannot be read ends it: nobody knows what it keeps alive.
 pub(crate) fn count(
     store: &dyn Store,
-    wanted: &BTreeMap<Place, u64>,
+    wanted: &BTreeSet<Place>,
     stop: &Stop,
 ) -> Result<BTreeMap<Place, Living>, Error> {
     let mut counted: BTreeMap<Place, Living> = BTreeMap::new();
-    let mut add = |blob: BlobId, row: &BlobRow| {
+    if wanted.is_empty() {
+        return Ok(counted);
+    }
+    let mut damaged = None;
+    blobs(store, BlobId(0), |blob, row| {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                damaged = Some(error);
+                return ControlFlow::Break(());
+            }
+        };
         let place = (row.log, row.record.segment);
-        if wanted.contains_key(&place) {
+        if wanted.contains(&place) {
             let living = counted.entry(place).or_default();
             living.octets += row.record.octets;
             living.mails.push((row.record.offset, blob));
         }
-        if row.segment != row.record.segment && wanted.contains_key(&(row.log, row.segment)) {
-            let living = counted.entry((row.log, row.segment)).or_default();
-            living.octets += row.stored;
-            living.mails.push((row.offset, blob));
+        match stop.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-    };
-    let mut damaged = None;
-    let mut look = |blob: BlobId, row: Result<BlobRow, Error>| match row {
-        Ok(row) => {
-            add(blob, &row);
-            Some(row)
-        }
-        Err(error) => {
-            damaged.get_or_insert(error);
-            None
-        }
-    };
-    let flow = |go_on: bool| match go_on && !stop.is_set() {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
-    };
-    if wanted.keys().any(|&(log, _)| log == REWRITE) {
-        blobs(store, BlobId(0), |blob, row| {
-            look(blob, row);
-            flow(true)
-        })?;
-    } else {
-        for (&(log, segment), &sequence) in wanted {
-            // What stands in a later segment of the same log has a later name.
-            blobs(store, BlobId::new(log, sequence), |blob, row| {
-                let row = look(blob, row);
-                let past = row.is_some_and(|row| row.log == log && row.record.segment > segment);
-                flow(blob.log() == log && !past)
-            })?;
-        }
-    }
+    })?;
     match damaged {
         Some(error) => Err(error),
         None if stop.is_set() => Err(Error::Closed),

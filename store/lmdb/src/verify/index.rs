@@ -1,9 +1,11 @@
 //! The tables compared with each other: what `ringpost_api::verify` finds, and what to do about it.
 
 use super::{Finding, Report};
+use crate::env::{Env, View};
 use crate::open::Lmdb;
 use ringpost_api::verify::{self, Subject, Wrong};
-use ringpost_api::{Error, Table};
+use ringpost_api::{Error, Row, Snapshot, Table};
+use std::ops::ControlFlow;
 
 /// What to do about rows that cannot be put right one by one.
 const REBUILD: &str = "restore the store from a backup, or stop the server and run ringpost rebuild: it makes the index anew from the logs, without flags, moves and expunges";
@@ -19,8 +21,11 @@ const SPACE: &str =
 /// Checks every environment.
 pub(super) fn check(store: &Lmdb, report: &mut Report) -> Result<(), Error> {
     for (_, env) in store.environments() {
-        let snapshot = env.long_snapshot()?;
-        let checked = verify::check(&snapshot, &mut |found| {
+        let rows = Patient {
+            env,
+            view: env.long_snapshot()?,
+        };
+        let checked = verify::check(&rows, &mut |found| {
             report.tell(finding(&found));
         })?;
         report.checked(&checked);
@@ -48,5 +53,45 @@ fn remedy(found: &verify::Finding) -> &'static str {
         (_, Wrong::Counts { .. }) => COUNTER,
         (Subject::Mailbox(..) | Subject::Row(Table::MailboxName, _), Wrong::Missing(_)) => NAME,
         _ => REBUILD,
+    }
+}
+
+/// A snapshot that ends, with an error, when the index is to be opened again: it must not be waited for.
+struct Patient<'e> {
+    env: &'e Env,
+    view: View<'e>,
+}
+
+impl Patient<'_> {
+    fn is_wanted(&self) -> Result<(), Error> {
+        match self.env.is_wanted() {
+            true => Err(Error::Io(
+                "the index had to be opened again; try again soon".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Snapshot for Patient<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
+        self.is_wanted()?;
+        self.view.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        within: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.is_wanted()?;
+        self.view.scan(table, within, from, visit)
+    }
+
+    fn last(&self, table: Table, within: &[u8]) -> Result<Option<Row<'_>>, Error> {
+        self.is_wanted()?;
+        self.view.last(table, within)
     }
 }
