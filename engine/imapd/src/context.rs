@@ -5,6 +5,7 @@ use ringpost_delivery::Post;
 use ringpost_directory::Logins;
 use ringpost_runtime::{Shard, TlsServer};
 use ringpost_types::limit::Limits;
+use ringpost_types::{AccountId, MailboxId};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Context {
     pub(crate) limits: Arc<Limits>,
     pub(crate) tls_mode: TlsMode,
     pub(crate) tls: Option<Arc<TlsServer>>,
+    /// Mailboxes whose search filter is being made.
+    pub(crate) filtering: RefCell<Vec<(AccountId, MailboxId)>>,
     open: Rc<Cell<u64>>,
 }
 
@@ -65,6 +68,7 @@ impl Context {
             limits: setup.limits,
             tls_mode: setup.tls_mode,
             tls: setup.tls,
+            filtering: RefCell::default(),
             open: setup.open,
         })
     }

@@ -6,53 +6,19 @@
 //! |---|---|
 //! | the row | flags, keywords, UIDs, numbers, sizes, INTERNALDATE, MODSEQ |
 //! | and the digest | Date, Subject, From, To, Cc, Bcc, Message-ID, In-Reply-To |
-//! | and the octets | other header fields, BODY, TEXT |
+//! | and the texts | other header fields, BODY, TEXT |
 //!
-//! RFC 3501 §6.4.4. A text is a substring in any case: ASCII by the scan kernel, other letters by Unicode's simple
-//! lower case.
+//! RFC 3501 §6.4.4. A text is a substring in any case: both are folded (`message::fold`).
 
+use crate::texts::{Text, Texts};
 use crate::view::View;
+use ringpost_api::search::Query;
 use ringpost_api::table::MessageRow;
 use ringpost_imap::{SearchKey, SequenceSet};
-use ringpost_message::digest::{Address, Addresses};
-use ringpost_message::{Digest, date, word};
-use ringpost_scan::search::Needle;
-use std::cell::OnceCell;
+use ringpost_message::digest::Addresses;
+use ringpost_message::{Digest, date, searchable, word};
 
 const DAY_SECONDS: u64 = 86_400;
-
-/// A text to look for.
-#[derive(Debug)]
-pub(crate) struct Text {
-    needle: Needle,
-    /// In lower case, where it is not ASCII.
-    wide: Option<String>,
-    /// Nothing to look for: asks whether there is something to look in.
-    empty: bool,
-}
-
-impl Text {
-    pub(crate) fn new(text: &[u8]) -> Self {
-        Text {
-            needle: Needle::new(text),
-            wide: (!text.is_ascii()).then(|| String::from_utf8_lossy(text).to_lowercase()),
-            empty: text.is_empty(),
-        }
-    }
-
-    pub(crate) fn is_in(&self, hay: &str) -> bool {
-        self.is_in_either(hay, || hay.to_lowercase())
-    }
-
-    /// As [`Text::is_in`], with the hay in lower case at hand or made when it is needed.
-    fn is_in_either<L: AsRef<str>>(&self, hay: &str, lower: impl FnOnce() -> L) -> bool {
-        match &self.wide {
-            _ if self.empty => true,
-            None => self.needle.is_in(hay.as_bytes()),
-            Some(wide) => lower().as_ref().contains(wide),
-        }
-    }
-}
 
 /// A search tree, made ready.
 #[derive(Debug)]
@@ -84,7 +50,15 @@ pub(crate) enum Criterion<'c> {
 impl<'c> Criterion<'c> {
     /// Makes a tree ready; its depth is bounded by `imap_nesting_max`. `keywords` are the mailbox's.
     pub(crate) fn new(key: &SearchKey<'c>, keywords: &[String]) -> Self {
-        let again = |key: &SearchKey<'c>| Criterion::new(key, keywords);
+        Criterion::numbered(key, keywords, &mut 0)
+    }
+
+    /// As [`Criterion::new`]; texts get the numbers from `next` on, in the order of the tree.
+    fn numbered(key: &SearchKey<'c>, keywords: &[String], next: &mut usize) -> Self {
+        let mut text = |text: &[u8]| {
+            *next += 1;
+            Text::new(text, *next - 1)
+        };
         match *key {
             SearchKey::All => Criterion::Constant(true),
             SearchKey::Flag(bits) => Criterion::Flag(bits),
@@ -108,23 +82,63 @@ impl<'c> Criterion<'c> {
             SearchKey::SentBefore(day) => Criterion::SentBefore(day.into()),
             SearchKey::SentOn(day) => Criterion::SentOn(day.into()),
             SearchKey::SentSince(day) => Criterion::SentSince(day.into()),
-            SearchKey::Header { field, text } => Criterion::Header(field, Text::new(text)),
-            SearchKey::Body(text) => Criterion::Body(Text::new(text)),
-            SearchKey::Text(text) => Criterion::Text(Text::new(text)),
+            SearchKey::Header {
+                field,
+                text: wanted,
+            } => Criterion::Header(field, text(wanted)),
+            SearchKey::Body(wanted) => Criterion::Body(text(wanted)),
+            SearchKey::Text(wanted) => Criterion::Text(text(wanted)),
             SearchKey::ModSeq(modseq) => Criterion::ModSeq(modseq),
-            SearchKey::Not(key) => Criterion::Not(Box::new(again(key))),
-            SearchKey::Or(one, other) => Criterion::Or(Box::new([again(one), again(other)])),
-            SearchKey::And(keys) => Criterion::And(keys.iter().map(again).collect()),
+            SearchKey::Not(key) => {
+                Criterion::Not(Box::new(Criterion::numbered(key, keywords, next)))
+            }
+            SearchKey::Or(one, other) => Criterion::Or(Box::new(
+                [one, other].map(|key| Criterion::numbered(key, keywords, next)),
+            )),
+            SearchKey::And(keys) => {
+                let keys = keys.iter();
+                Criterion::And(
+                    keys.map(|key| Criterion::numbered(key, keywords, next))
+                        .collect(),
+                )
+            }
         }
     }
 
-    /// Whether it asks for more of the octets than header fields.
-    pub(crate) fn needs_body(&self) -> bool {
+    /// What the filter is asked: no message that fits is passed over, for what a key finds is in the texts that the
+    /// filter is made of.
+    pub(crate) fn query(&self) -> Query {
         match self {
-            Criterion::Body(_) | Criterion::Text(_) => true,
-            Criterion::Not(key) => key.needs_body(),
-            Criterion::Or(keys) => keys.iter().any(Criterion::needs_body),
-            Criterion::And(keys) => keys.iter().any(Criterion::needs_body),
+            Criterion::Header(_, text) | Criterion::Body(text) | Criterion::Text(text) => {
+                text.query()
+            }
+            Criterion::Or(keys) => Query::or(keys.iter().map(Criterion::query)),
+            Criterion::And(keys) => Query::and(keys.iter().map(Criterion::query)),
+            _ => Query::All,
+        }
+    }
+
+    /// Its texts, in the order of their numbers.
+    pub(crate) fn texts<'t>(&'t self, found: &mut Vec<&'t Criterion<'c>>) {
+        match self {
+            Criterion::Header(..) | Criterion::Body(_) | Criterion::Text(_) => found.push(self),
+            Criterion::Not(key) => key.texts(found),
+            Criterion::Or(keys) => keys.iter().for_each(|key| key.texts(found)),
+            Criterion::And(keys) => keys.iter().for_each(|key| key.texts(found)),
+            _ => {}
+        }
+    }
+
+    /// Whether it asks for what the digest has.
+    pub(crate) fn needs_digest(&self) -> bool {
+        match self {
+            Criterion::Header(..)
+            | Criterion::SentBefore(_)
+            | Criterion::SentOn(_)
+            | Criterion::SentSince(_) => true,
+            Criterion::Not(key) => key.needs_digest(),
+            Criterion::Or(keys) => keys.iter().any(Criterion::needs_digest),
+            Criterion::And(keys) => keys.iter().any(Criterion::needs_digest),
             _ => false,
         }
     }
@@ -166,11 +180,8 @@ impl<'c> Criterion<'c> {
             Criterion::SentOn(wanted) => message.sent()?.is_some_and(|day| day == *wanted),
             Criterion::SentSince(wanted) => message.sent()?.is_some_and(|day| day >= *wanted),
             Criterion::Header(field, text) => message.header(field, text)?,
-            Criterion::Body(text) => message.octets?.body(text),
-            Criterion::Text(text) => {
-                let octets = message.octets?;
-                octets.any_field(text) || octets.body(text)
-            }
+            Criterion::Body(text) => message.texts?.body(text),
+            Criterion::Text(text) => message.texts?.anywhere(text),
             // RFC 7162 §3.1.5: at least this.
             Criterion::ModSeq(modseq) => row.modseq.0 >= *modseq,
             Criterion::Not(key) => !key.judge(message)?,
@@ -210,40 +221,6 @@ impl Keys {
     }
 }
 
-/// What of the octets is read and readable.
-#[derive(Debug, Default)]
-pub(crate) struct Readable {
-    /// Names and values of header fields, values decoded.
-    pub fields: Vec<(Vec<u8>, String)>,
-    /// Texts of the body, parts and inner headers, decoded.
-    pub texts: Vec<String>,
-    /// The same in lower case, once a text that is not ASCII was looked for.
-    pub lower: OnceCell<Vec<String>>,
-}
-
-impl Readable {
-    fn body(&self, text: &Text) -> bool {
-        let lower = || self.texts.iter().map(|part| part.to_lowercase()).collect();
-        let mut parts = self.texts.iter().enumerate();
-        parts.any(|(at, part)| text.is_in_either(part, || &self.lower.get_or_init(lower)[at]))
-    }
-
-    fn field(&self, name: &[u8], text: &Text) -> bool {
-        let named = self
-            .fields
-            .iter()
-            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
-        named.into_iter().any(|(_, value)| text.is_in(value))
-    }
-
-    fn any_field(&self, text: &Text) -> bool {
-        let within = |(name, value): &(Vec<u8>, String)| {
-            text.is_in(value) || text.is_in(&String::from_utf8_lossy(name))
-        };
-        self.fields.iter().any(within)
-    }
-}
-
 /// As much of a message as is at hand.
 #[derive(Clone, Copy)]
 pub(crate) struct Message<'t> {
@@ -252,7 +229,7 @@ pub(crate) struct Message<'t> {
     pub uid: u32,
     pub row: &'t MessageRow,
     pub digest: Option<&'t Digest<'t>>,
-    pub octets: Option<&'t Readable>,
+    pub texts: Option<&'t Texts<'t>>,
 }
 
 impl Message<'_> {
@@ -269,14 +246,13 @@ impl Message<'_> {
 
     /// Whether a header field contains a text.
     fn header(&self, field: &[u8], text: &Text) -> Option<bool> {
-        if let Some(octets) = self.octets {
-            return Some(octets.field(field, text));
-        }
         let envelope = self.digest?.envelope();
         let value = |value: Option<&[u8]>| {
             Some(value.is_some_and(|value| text.is_in(&word::decode(value))))
         };
-        let list = |list: Addresses<'_>| Some(!list.is_empty() && text.is_in(&readable(list)));
+        let list = |list: Addresses<'_>| {
+            Some(!list.is_empty() && text.is_in(&searchable::addresses(list)))
+        };
         // Sender and Reply-To are not among them: the digest has From in their place where they are missing.
         match () {
             _ if field.eq_ignore_ascii_case(b"subject") => value(envelope.subject),
@@ -286,43 +262,7 @@ impl Message<'_> {
             _ if field.eq_ignore_ascii_case(b"bcc") => list(envelope.bcc),
             _ if field.eq_ignore_ascii_case(b"message-id") => value(envelope.message_id),
             _ if field.eq_ignore_ascii_case(b"in-reply-to") => value(envelope.in_reply_to),
-            _ => None,
+            _ => self.texts.map(|texts| texts.field(field, text)),
         }
     }
-}
-
-/// An address list as a reader sees it: `Name <local@domain>, ...`.
-fn readable(list: Addresses<'_>) -> String {
-    let mut text = String::new();
-    for address in list {
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
-        match address {
-            Address::Mailbox {
-                name,
-                mailbox,
-                host,
-                ..
-            } => {
-                if let Some(name) = name {
-                    text.push_str(&word::decode(name));
-                    text.push(' ');
-                }
-                text.push('<');
-                text.push_str(&String::from_utf8_lossy(mailbox));
-                if !host.is_empty() {
-                    text.push('@');
-                    text.push_str(&String::from_utf8_lossy(host));
-                }
-                text.push('>');
-            }
-            Address::GroupStart(name) => {
-                text.push_str(&word::decode(name));
-                text.push(':');
-            }
-            Address::GroupEnd => text.push(';'),
-        }
-    }
-    text
 }

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`serve`](mod@serve) (the life of a session), [`session`] (its state), [`view`] (the selected mailbox), [`outcome`]
 //! (how a command ends), [`command`] (what may come when); then [`walk`] (chosen messages, a snapshot at a time),
-//! [`section`] and [`mail`] (octets), [`structure`] (ENVELOPE, BODYSTRUCTURE), [`criterion`] (SEARCH), [`hierarchy`] and
+//! [`section`] and [`mail`] (octets), [`structure`] (ENVELOPE, BODYSTRUCTURE), [`criterion`], [`texts`] and [`filter`] (SEARCH), [`hierarchy`] and
 //! [`special`] (names).
 //!
 //! Invariants: a tagged OK to a change comes after the change is durable. A snapshot never outlives a poll. A session
@@ -14,6 +14,7 @@
 mod command;
 mod context;
 mod criterion;
+mod filter;
 mod hierarchy;
 mod mail;
 mod outcome;
@@ -22,6 +23,7 @@ mod serve;
 mod session;
 mod special;
 mod structure;
+mod texts;
 mod view;
 mod walk;
 
