@@ -189,8 +189,12 @@ impl Post {
         }
     }
 
-    /// Back-pressure: limit delivery_lag_octets_max.
+    /// Back-pressure: limit delivery_lag_octets_max. An index that cannot commit, or has too little room, is not waited for.
     async fn wait_for_index(&self) -> Result<(), Error> {
+        self.store.accepts().map_err(|error| match error {
+            ringpost_api::Error::Full => error.into(),
+            _ => Error::Lag,
+        })?;
         let is_behind = || self.store.lag_octets() > self.limits.delivery_lag_octets_max;
         let until = Instant::now() + LAG_WAIT;
         while is_behind() {

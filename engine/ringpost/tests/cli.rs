@@ -566,6 +566,43 @@ fn commands_reach_a_running_server() {
 }
 
 #[test]
+fn the_store_tells_how_it_is() {
+    let house = House::new();
+    let status = ["store", "status"];
+    expect(&house.run(&status, ""), 0, "state        well\n", "");
+    let add = ["account", "add", "alice@example.test", "--password-stdin"];
+    expect(&house.run(&add, "open sesame\n"), 0, "added", "");
+    // More room than any disk has: new mail is refused, and everyone is told.
+    let serve = [
+        "serve",
+        "--config",
+        &house.config,
+        "--set",
+        "limits.disk_free_octets_min=9000000000000000000",
+    ];
+    let server = Server::start(&serve);
+    expect(&house.run(&status, ""), 1, "degraded", "make room");
+    let json = [&status[..], &["--json"]].concat();
+    expect(&house.run(&json, ""), 1, "\"state\":\"degraded\"", "");
+    let answers = smtp(
+        server.address("smtp"),
+        &[
+            "EHLO client.example\r\n",
+            "MAIL FROM:<you@example.org>\r\n",
+            "RCPT TO:<alice@example.test>\r\n",
+            "DATA\r\n",
+            "Subject: hello\r\n\r\nNo room.\r\n.\r\n",
+            "QUIT\r\n",
+        ],
+    );
+    assert!(
+        answers[answers.len() - 2].starts_with("452 4.3.1 "),
+        "{answers:?}"
+    );
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let house = House::new();
     let server = Server::start(&["serve", "--config", &house.config]);

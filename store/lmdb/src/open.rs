@@ -187,13 +187,15 @@ impl Lmdb {
         let now = (options.clock)();
         let shared = Shared::new(options.limits, options.map_octets, now, options.alarm);
         let shared = Arc::new(shared);
-        let writer = Writer::new(
+        let mut writer = Writer::new(
             Arc::clone(&env),
             Arc::clone(&shared),
             Watch::new(options.room),
             options.pace,
             options.clock,
         );
+        // Who asks right now is told of a disk that is full.
+        writer.look();
         let thread = std::thread::Builder::new()
             .name("index".into())
             .spawn(move || writer.run())

@@ -221,7 +221,7 @@ impl Writer {
     }
 
     /// Looks after room, readers and the map.
-    fn look(&mut self) {
+    pub fn look(&mut self) {
         let shared = &self.shared;
         let mut alarm = |line: &str| (shared.alarm)(line);
         self.watch

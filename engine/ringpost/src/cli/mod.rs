@@ -14,6 +14,7 @@ pub mod init;
 pub mod password;
 pub mod progress;
 pub mod restore;
+pub mod store;
 
 use clap::{Args, Parser, Subcommand};
 use exit::{Exit, Failure};
@@ -49,6 +50,9 @@ enum Command {
     Backup(backup::Backup),
     /// Bring a backup back into a new folder
     Restore(restore::Restore),
+    /// How the store is
+    #[command(subcommand)]
+    Store(store::Store),
     /// DNS records of a local domain
     #[command(subcommand)]
     Dns(dns::Dns),
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Alias(alias) => alias.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Store(store) => store.run(),
         Command::Dns(dns) => dns.run(),
     };
     match done {

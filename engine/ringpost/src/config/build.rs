@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 /// Octets of a unix socket's path at most, as the kernel's address has room for.
 pub const SOCKET_PATH_OCTETS_MAX: usize = 107;
 
+/// What `[store] map_octets` may be: enough to begin with, and what a process has addresses for.
+const MAP_OCTETS: std::ops::RangeInclusive<u64> = 1 << 30..=1 << 44;
+
 /// Builds the configuration of `file`.
 pub fn config(file: &Path, draft: Draft) -> Result<Config, Problems> {
     let mut build = Build {
@@ -41,6 +44,7 @@ pub fn config(file: &Path, draft: Draft) -> Result<Config, Problems> {
         },
         shards: build.shards(draft.shards),
         dns_upstream: build.upstream(draft.upstream),
+        map_octets: build.map_octets(draft.map_octets),
         limits: build.limits(draft.limits),
         hostname,
         data_dir,
@@ -336,6 +340,18 @@ impl Build<'_> {
             }
         }
         servers
+    }
+
+    fn map_octets(&mut self, said: Option<Said<u64>>) -> Option<usize> {
+        let said = said?;
+        if !MAP_OCTETS.contains(&said.value) {
+            let expected = key::expected("store", "map_octets").unwrap_or_default();
+            let what = format!("map_octets is {}; expected {expected}", said.value);
+            self.wrong(&said, what);
+            return None;
+        }
+        // Whole pages, also where those have 64 KiB.
+        Some(said.value as usize & !0xffff)
     }
 
     fn limits(&mut self, said: Vec<Said<(String, u64)>>) -> Limits {

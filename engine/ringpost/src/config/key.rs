@@ -30,6 +30,7 @@ pub const TABLE: &[Key] = &[
     key("", "tls", "a table, begun with [tls]"),
     key("", "runtime", "a table, begun with [runtime]"),
     key("", "dns", "a table, begun with [dns]"),
+    key("", "store", "a table, begun with [store]"),
     key("", "limits", "a table, begun with [limits]"),
     key("domain", "name", "a domain such as \"example.org\""),
     key(
@@ -59,6 +60,11 @@ pub const TABLE: &[Key] = &[
         "dns",
         "upstream",
         "a list of \"address:port\" such as [\"127.0.0.1:53\"]",
+    ),
+    key(
+        "store",
+        "map_octets",
+        "what the index may grow to, from 1073741824 to 17592186044416 octets",
     ),
 ];
 

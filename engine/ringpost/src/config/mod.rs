@@ -42,6 +42,8 @@ pub struct Config {
     pub shards: Option<u16>,
     /// Name servers; empty: the system's.
     pub dns_upstream: Vec<SocketAddr>,
+    /// Octets the index may grow to; `None`: as the store thinks best.
+    pub map_octets: Option<usize>,
     /// The table's defaults with what `[limits]` says.
     pub limits: Limits,
 }

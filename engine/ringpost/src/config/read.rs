@@ -84,6 +84,7 @@ pub struct Draft {
     pub key: Option<Said<String>>,
     pub shards: Option<Said<Shards>>,
     pub upstream: Vec<Said<String>>,
+    pub map_octets: Option<Said<u64>>,
     pub limits: Vec<Said<(String, u64)>>,
 }
 
@@ -213,7 +214,7 @@ impl Reader {
         }
     }
 
-    /// `[tls]`, `[runtime]`, `[dns]`, `[limits]`.
+    /// `[tls]`, `[runtime]`, `[dns]`, `[store]`, `[limits]`.
     fn section(&mut self, section: &str, value: Value<'_, '_>, draft: &mut Draft) {
         let DeValue::Table(table) = value.get_ref() else {
             return self.mistyped("", section, value);
@@ -224,6 +225,7 @@ impl Reader {
                 ("tls", _) => draft.key = self.string(section, name, value),
                 ("runtime", _) => draft.shards = self.shards(value),
                 ("dns", _) => draft.upstream = self.strings(section, name, value),
+                ("store", _) => draft.map_octets = self.number(section, name, value),
                 (_, name) => {
                     if let Some(Said { value, place }) = self.number(section, name, value) {
                         let value = (name.to_owned(), value);

@@ -107,7 +107,10 @@ fn operate_through(
 
 fn directly(config: &Config, request: &Request) -> Result<Answer, Failure> {
     let store = open(config)?;
-    let answer = perform(&*store, &Domains::new(config.domains.clone()), request);
+    let answer = match request {
+        Request::StoreStatus => Ok(Answer::status(&store.health())),
+        request => perform(&*store, &Domains::new(config.domains.clone()), request),
+    };
     store.close();
     answer
 }
@@ -121,10 +124,12 @@ pub fn open(config: &Config) -> Result<Arc<Lmdb>, Failure> {
             data_dir.display()
         ))
     })?;
+    let usual = ringpost_lmdb::Options::default();
     let options = ringpost_lmdb::Options {
         limits: config.limits.clone(),
+        map_octets: config.map_octets.unwrap_or(usual.map_octets),
         alarm: tell,
-        ..Default::default()
+        ..usual
     };
     Lmdb::open(data_dir, options).map_err(Failure::unreachable)
 }

@@ -9,6 +9,7 @@ pub mod operation;
 pub mod request;
 pub mod server;
 pub mod signal;
+pub mod status;
 
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,11 @@
 //! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
 
 use super::operation::{Operation, Progress};
+use super::status::Status;
 use crate::cli::exit::{Exit, Failure};
 use ringpost_api::{Error, Outcome, Snapshot, Write};
 use ringpost_directory::{Domains, account};
+use ringpost_lmdb::Health;
 use serde::{Deserialize, Serialize};
 
 /// Octets of one request or answer line at most, but for lists.
@@ -42,6 +44,8 @@ pub enum Request {
         name: String,
     },
     AliasList,
+    /// How the index is: [`Answer::Report`] of a [`Status`].
+    StoreStatus,
     /// Work that takes long: any number of [`Answer::Progress`], then another answer.
     Operate(Operation),
 }
@@ -85,6 +89,12 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// How the index is.
+    pub fn status(health: &Health) -> Answer {
+        let status = serde_json::to_value(Status::from(health));
+        Answer::Report(status.expect("texts and numbers are JSON"))
+    }
+
     /// Whether it tells something that is told only once.
     pub fn is_note(&self) -> bool {
         matches!(self, Answer::Progress(progress) if progress.note.is_some())
@@ -155,6 +165,9 @@ pub fn plan(
                 disabled: account.disabled,
             });
             return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
+        }
+        Request::StoreStatus => {
+            return Err(Failure::usage("the status is not in the tables"));
         }
         Request::Operate(operation) => {
             let why = format!("a {} is no single write", operation.name());

@@ -140,6 +140,10 @@ async fn write(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
 }
 
 async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Failure> {
+    if let Request::StoreStatus = request {
+        // Of the index itself: it is asked for above all when nothing can be looked up.
+        return Ok(Answer::status(&desk.world.store.health()));
+    }
     let plan = {
         let snapshot = desk.store.snapshot()?;
         request::plan(&*snapshot, &desk.directory.domains(), request)?

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | domains | for the next recipient and login |
 //! | certificate and key | for the next handshake |
+//! | `[store] map_octets` | within a second, once nobody reads; only to grow |
 //! | limits | for the next connection; those of the store, for the next write; drain_ms for the next drain |
 //! | hostname, data_dir, listeners, shards, the limits of [`LIMITS_OF_A_START`] | after a restart |
 
@@ -69,6 +70,9 @@ impl Live {
         }
         self.directory.replace(Domains::new(new.domains.clone()));
         self.store.set_limits(new.limits.clone());
+        if let Some(map_octets) = new.map_octets {
+            self.store.set_map_octets(map_octets);
+        }
         self.settings.store(Settings::new(&new.limits, self.share));
         self.config = new;
         Ok(notes)
