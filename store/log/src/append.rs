@@ -23,9 +23,11 @@ use crate::company::Company;
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
 use crate::header::{HEADER_OCTETS, Header, Kind, Version};
+use crate::pack::Packer;
 use crate::record::{self, ALIGN, Body, Carried, Entry, Parts, Record, Stored};
-use crate::segment::{self, HEAD_OCTETS, Head};
+use crate::segment::{self, HEAD_OCTETS};
 use crate::stream::{Part, Stream, Streamed};
+use crate::tail::{Ahead, Tail};
 use ringpost_api::table::Encoding;
 use ringpost_api::write::Position;
 use ringpost_api::{ReplyTo, Write};
@@ -36,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::{fs, io, mem};
+use std::{fs, mem};
 
 /// Mails from this length on are written from the buffer they arrived in; below it a copy is cheaper than
 /// a write of their own.
@@ -84,19 +86,25 @@ pub struct Log {
 /// Writes what is appended. The shard spawns [`Driver::run`].
 pub struct Driver<F: Files> {
     shared: Rc<Shared>,
-    tail: Tail<F>,
+    files: F,
+    /// None once it runs.
+    tail: Option<Tail<F>>,
 }
 
-struct Shared {
-    log: u16,
-    data: PathBuf,
-    sequence: Cell<u64>,
+/// What a log's handles and its driver have in common.
+pub(crate) struct Shared {
+    pub log: u16,
+    pub data: PathBuf,
+    pub sequence: Cell<u64>,
     /// The next number for a segment, of records or of a large mail.
     next_segment: Cell<u32>,
     pending: RefCell<Batch>,
     /// The driver, when it waits for records.
     driver: Cell<Option<Waker>>,
     closing: Cell<bool>,
+    /// Packs whole mails, where that is wanted.
+    packer: RefCell<Option<Packer>>,
+    compress: bool,
     /// Whoever waits for the driver to have ended.
     closers: RefCell<Vec<Waker>>,
     ended: Cell<bool>,
@@ -111,11 +119,12 @@ struct Batch {
     records: Vec<Waiting>,
 }
 
-struct Waiting {
-    header: Header,
+/// A record on its way.
+pub(crate) struct Waiting {
+    pub header: Header,
     /// Where the header's octets are: index into `runs`, offset in that run, offset in the batch.
-    run: usize,
-    at: usize,
+    pub run: usize,
+    pub at: usize,
     offset: u64,
     parts: Parts,
     /// The large mail that it names.
@@ -195,24 +204,24 @@ impl Log {
             pending: RefCell::default(),
             driver: Cell::default(),
             closing: Cell::new(false),
+            packer: RefCell::default(),
+            compress: options.compress,
             closers: RefCell::default(),
             ended: Cell::new(false),
         });
-        let mut tail = Tail {
-            files,
-            shared: Rc::clone(&shared),
-            options,
-            segment: end.segment,
-            offset: 0,
-            open: None,
-        };
+        let mut tail = Tail::new(files.clone(), Rc::clone(&shared), options);
         if resumed {
-            tail.resume(end.offset).await?;
+            tail.resume(end.segment, end.offset).await?;
         }
         let handle = Log {
             shared: Rc::clone(&shared),
         };
-        Ok((handle, Driver { shared, tail }))
+        let driver = Driver {
+            shared,
+            files,
+            tail: Some(tail),
+        };
+        Ok((handle, driver))
     }
 
     /// Hands over a record: its place among the others is fixed by this call, not by the first poll. `reply` goes to the
@@ -228,7 +237,10 @@ impl Log {
             Body::Whole(mail) => {
                 let checksum = record::checksum(&mail);
                 let octets = mail.len() as u64;
-                (Encoding::Raw, octets, checksum, Stored::Octets(mail))
+                match self.shared.packed(&mail) {
+                    Some(packed) => (Encoding::Zstd, octets, checksum, Stored::Octets(packed)),
+                    None => (Encoding::Raw, octets, checksum, Stored::Octets(mail)),
+                }
             }
             Body::Streamed(mail) => {
                 let (encoding, octets, checksum) = (mail.encoding, mail.octets, mail.checksum);
@@ -338,6 +350,11 @@ impl Log {
         &self.shared.data
     }
 
+    /// Packs a large mail, where that is wanted.
+    pub(crate) fn packer(&self) -> Option<Packer> {
+        self.shared.compress.then(Packer::new).flatten()
+    }
+
     /// A number for a segment of a large mail.
     pub(crate) fn take_segment(&self) -> u32 {
         self.shared.take_segment()
@@ -351,8 +368,27 @@ impl Shared {
         }
     }
 
-    fn take_segment(&self) -> u32 {
+    pub fn take_segment(&self) -> u32 {
         self.next_segment.replace(self.next_segment.get() + 1)
+    }
+
+    /// The mail packed, where that is wanted and pays.
+    fn packed(&self, mail: &[u8]) -> Option<Vec<u8>> {
+        if !self.compress {
+            return None;
+        }
+        let mut packer = self.packer.borrow_mut();
+        if packer.is_none() {
+            *packer = Packer::new();
+        }
+        packer.as_mut()?.whole(mail)
+    }
+
+    /// A number that came to nothing, unless a later one was taken.
+    pub fn give_back_segment(&self, number: u32) {
+        if self.next_segment.get() == number + 1 {
+            self.next_segment.set(number);
+        }
     }
 
     fn enqueue(
@@ -498,20 +534,28 @@ impl<F: Files> Driver<F> {
     /// it should pass it to `Store::submit`.
     pub async fn run(mut self, mut submit: impl FnMut(Write, Option<ReplyTo>)) {
         let mut company = Company::default();
-        while self.shared.begun().await {
+        let mut ahead = Ahead::new(self.files.clone());
+        let Some(mut tail) = self.tail.take() else {
+            return;
+        };
+        while ahead.beside(self.shared.begun()).await {
             let gathered = self.shared.pending.borrow().records.len();
             if let Some((enough, most)) = company.pause(gathered) {
-                let pause = self.tail.files.pause(most);
-                self.shared.gathered(enough, pause).await;
+                let pause = self.files.pause(most);
+                ahead.beside(self.shared.gathered(enough, pause)).await;
             }
             let Batch {
                 runs,
                 octets,
                 records,
             } = self.shared.pending.take();
-            let began = self.tail.files.clock();
-            let written = self.tail.write(runs, octets, &records).await;
-            let took = self.tail.files.clock() - began;
+            let began = self.files.clock();
+            if tail.is_full_for(octets) {
+                ahead.hand_over(&mut tail).await;
+            }
+            let written = ahead.beside(tail.write(runs, octets, &records)).await;
+            ahead.begin(&tail);
+            let took = self.files.clock() - began;
             let gathered = self.shared.pending.borrow().records.len();
             company = Company::learn(records.len(), gathered, took);
             let Ok(begin) = written.inspect_err(|&error| refuse(&records, error)) else {
@@ -529,7 +573,7 @@ impl<F: Files> Driver<F> {
                 } = waiting;
                 // Before the index hears of it and anyone may read it.
                 part.into_iter().for_each(Part::keep);
-                let entry = Entry::new(&header, self.tail.segment, begin + offset, parts);
+                let entry = Entry::new(&header, tail.segment, begin + offset, parts);
                 let place = entry.place();
                 let durable = Durable {
                     blob: header.blob,
@@ -542,6 +586,8 @@ impl<F: Files> Driver<F> {
                 slot.answer(Ok(durable));
             }
         }
+        ahead.hand_over(&mut tail).await;
+        tail.close().await;
     }
 }
 
@@ -561,149 +607,4 @@ impl<F: Files> Drop for Driver<F> {
             closer.wake();
         }
     }
-}
-
-/// The end of the log on disk.
-struct Tail<F: Files> {
-    files: F,
-    shared: Rc<Shared>,
-    options: Options,
-    /// The segment that is written to.
-    segment: u32,
-    /// Where the next record goes.
-    offset: u64,
-    open: Option<OpenSegment<F::File>>,
-}
-
-struct OpenSegment<S> {
-    file: S,
-    salt: u64,
-}
-
-impl<F: Files> Tail<F> {
-    /// Opens the segment recovery ended in. One that cannot be gone on with is left alone, and the next is begun.
-    async fn resume(&mut self, offset: u64) -> Result<(), LogError> {
-        let path = segment::path(&self.shared.data, self.shared.log, self.segment);
-        let file = self.files.open(&path, Mode::Write).await?;
-        let (read, octets) = file.read_at(Vec::new(), 0, HEAD_OCTETS as usize).await;
-        read?;
-        match Head::read(&octets) {
-            Ok(head)
-                if (head.log, head.segment) == (self.shared.log, self.segment)
-                    && head.version == Version::Second =>
-            {
-                // Space that cannot be reserved now may be there when it is written to.
-                let _ = file.allocate(self.options.segment_octets.max(offset)).await;
-                self.offset = offset;
-                self.open = Some(OpenSegment {
-                    file,
-                    salt: head.salt,
-                });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Writes a batch and makes it durable; where in the segment it begins. On failure it is not in the log.
-    async fn write(
-        &mut self,
-        mut runs: Vec<Vec<u8>>,
-        octets: u64,
-        records: &[Waiting],
-    ) -> Result<u64, LogError> {
-        self.make_room(octets, records[0].header.sequence).await?;
-        let open = self.open.as_ref().ok_or(LogError::Closed)?;
-        for waiting in records {
-            let header = waiting.header.encode(open.salt);
-            runs[waiting.run][waiting.at..waiting.at + HEADER_OCTETS].copy_from_slice(&header);
-        }
-        let begin = self.offset;
-        let written = write_runs(&open.file, runs, begin).await;
-        if let Err(error) = written {
-            // After a failed sync the kernel may hold pages for clean that are not on disk: cut all of them off.
-            let _ = open.file.truncate(begin).await;
-            let _ = open.file.allocate(self.options.segment_octets).await;
-            // What is refused does not come back after a crash; and the page that the cut goes through, whose
-            // first octets were durable before, is written again.
-            let _ = open.file.sync_data().await;
-            return Err(error.into());
-        }
-        self.offset += octets;
-        Ok(begin)
-    }
-
-    /// Sees to it that a segment is open that has room for `octets`, or has no record yet.
-    async fn make_room(&mut self, octets: u64, sequence: u64) -> Result<(), LogError> {
-        match &self.open {
-            Some(_) if self.offset + octets <= self.options.segment_octets => return Ok(()),
-            Some(_) if self.offset == HEAD_OCTETS => return Ok(()),
-            _ => {}
-        }
-        let number = self.shared.take_segment();
-        let path = segment::path(&self.shared.data, self.shared.log, number);
-        let file = self.files.open(&path, Mode::Create).await?;
-        let head = Head::new(self.shared.log, number, sequence);
-        if let Err(error) = self.begin(&file, &head, octets).await {
-            let _ = fs::remove_file(&path);
-            return Err(error.into());
-        }
-        if let Some(old) = self.open.take() {
-            // Gives back what was reserved and not used; the records in it are durable already.
-            let _ = old.file.truncate(self.offset).await;
-        }
-        self.segment = number;
-        self.offset = HEAD_OCTETS;
-        self.open = Some(OpenSegment {
-            file,
-            salt: head.salt,
-        });
-        Ok(())
-    }
-
-    /// Reserves a new segment, whole or, when the disk is nearly full, as much as is needed now, and makes its head
-    /// and its name durable.
-    async fn begin(&self, file: &F::File, head: &Head, octets: u64) -> io::Result<()> {
-        let needed = HEAD_OCTETS + octets;
-        let whole = self.options.segment_octets.max(needed);
-        if let Err(error) = reserve(file, whole).await {
-            // Gives back what was had of it: the index needs space too.
-            let _ = file.truncate(0).await;
-            if needed == whole {
-                return Err(error);
-            }
-            reserve(file, needed).await?;
-        }
-        file.write_durable(head.encode(), 0).await.0?;
-        let folder = segment::directory(&self.shared.data, self.shared.log);
-        self.files
-            .open(&folder, Mode::Directory)
-            .await?
-            .sync_data()
-            .await
-    }
-}
-
-/// Reserves `octets`, where the file system knows how to: elsewhere the file grows as it is written.
-async fn reserve<S: SegmentFile>(file: &S, octets: u64) -> io::Result<()> {
-    match file.allocate(octets).await {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        reserved => reserved,
-    }
-}
-
-/// Writes `runs` one behind the other from `offset` on, and syncs with the last of them.
-async fn write_runs<S: SegmentFile>(
-    file: &S,
-    mut runs: Vec<Vec<u8>>,
-    mut offset: u64,
-) -> io::Result<()> {
-    runs.retain(|run| !run.is_empty());
-    let last = runs.pop().unwrap_or_default();
-    for run in runs {
-        let octets = run.len() as u64;
-        file.write_at(run, offset).await.0?;
-        offset += octets;
-    }
-    file.write_durable(last, offset).await.0
 }

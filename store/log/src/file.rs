@@ -29,9 +29,9 @@ pub enum Mode {
     Directory,
 }
 
-/// Opens files.
+/// Opens files. A handle: clones open the same ones.
 #[allow(async_fn_in_trait)] // The futures stay on one shard: no `Send` is wanted.
-pub trait Files {
+pub trait Files: Clone + 'static {
     /// An open file; closed when dropped.
     type File: SegmentFile;
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`mod@record`] and [`mod@header`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the
 //! hot path) and `company` (when a batch waits for more), [`stream`] (large mails, beside), [`read`] (mails back, in pieces),
-//! [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
+//! `pack` (zstd at rest), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
 //!
 //! Invariants: a record is durable before its appender hears of it, and immutable from then on; what is durable reaches
 //! the index in order, now or at the next start.
@@ -17,11 +17,13 @@ mod company;
 pub mod error;
 pub mod file;
 pub mod header;
+mod pack;
 pub mod read;
 pub mod record;
 pub mod recover;
 pub mod segment;
 pub mod stream;
+mod tail;
 
 pub use append::{Append, Driver, Durable, Log, Options};
 pub use error::LogError;

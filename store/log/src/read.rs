@@ -3,13 +3,16 @@
 //! In:  a blob row and a range of the mail's octets.
 //! Out: the octets, in the caller's buffer.
 //!
+//! Packed mails are unpacked frame by frame, so a piece ends where its frame does.
+//!
 //! Invariant: one piece is at most [`PIECE_OCTETS`]; at most [`FILES_MAX`] files stay open.
 
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
+use crate::pack::{FRAME_OCTETS, Frames, Unpacker};
 use crate::record;
 use crate::segment::{self, Holds};
-use ringpost_api::table::BlobRow;
+use ringpost_api::table::{BlobRow, Encoding};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,8 @@ pub struct Reader<F: Files> {
     data: PathBuf,
     /// Open segments, the most recently used last.
     open: RefCell<Vec<Cached<F::File>>>,
+    /// Made for the first packed mail.
+    unpacker: RefCell<Option<Unpacker>>,
 }
 
 struct Cached<S> {
@@ -41,6 +46,7 @@ impl<F: Files> Reader<F> {
             files,
             data: data.to_owned(),
             open: RefCell::default(),
+            unpacker: RefCell::default(),
         }
     }
 
@@ -59,13 +65,48 @@ impl<F: Files> Reader<F> {
             return Ok(buffer);
         }
         let file = self.file(blob).await?;
-        let (read, octets) = file.read_at(buffer, blob.offset + range.start, limit).await;
-        read?;
-        if octets.len() == limit {
-            Ok(octets)
-        } else {
-            Err(LogError::Damaged)
+        match blob.encoding {
+            Encoding::Raw => {
+                let begin = blob.offset.checked_add(range.start);
+                exactly(&*file, buffer, begin, limit).await
+            }
+            Encoding::Zstd => self.unpack(&*file, blob, range.start, limit, buffer).await,
         }
+    }
+
+    /// Reads at most `limit` octets at `at` out of the frame that holds them.
+    async fn unpack(
+        &self,
+        file: &F::File,
+        blob: &BlobRow,
+        at: u64,
+        limit: usize,
+        mut buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, LogError> {
+        let frames = Frames::new(blob.octets, blob.stored)?;
+        let frame = Frames::holding(at);
+        let ends = frames.ends_of(frame);
+        if !ends.is_empty() {
+            let begin = blob.offset.checked_add(ends.start);
+            let octets = (ends.end - ends.start) as usize;
+            buffer = exactly(file, buffer, begin, octets).await?;
+        } else {
+            buffer.clear();
+        }
+        let place = frames.place(frame, &buffer)?;
+        let begin = blob.offset.checked_add(place.start);
+        let packed = exactly(file, buffer, begin, (place.end - place.start) as usize).await?;
+        let mut raw = Vec::new();
+        let mut unpacker = self.unpacker.borrow_mut();
+        if unpacker.is_none() {
+            *unpacker = Unpacker::new();
+        }
+        let unpacker = unpacker.as_mut().ok_or(LogError::Full)?;
+        unpacker.frame(&packed, frames.raw_octets(frame) as usize, &mut raw)?;
+        let first = (at % FRAME_OCTETS as u64) as usize;
+        raw.truncate(raw.len().min(first + limit));
+        raw.drain(..first.min(raw.len()));
+        Ok(raw)
     }
 
     /// Reads a whole mail and verifies its checksum. The caller has seen to it that it may be that large.
@@ -124,5 +165,21 @@ impl<F: Files> Reader<F> {
             .rposition(|c| (c.log, c.segment) == (log, segment))?;
         open[at..].rotate_left(1);
         open.last().map(|cached| Rc::clone(&cached.file))
+    }
+}
+
+/// Reads `count` octets at `at`: all of them, or it is damage.
+async fn exactly<S: SegmentFile>(
+    file: &S,
+    buffer: Vec<u8>,
+    at: Option<u64>,
+    count: usize,
+) -> Result<Vec<u8>, LogError> {
+    let at = at.ok_or(LogError::Damaged)?;
+    let (read, octets) = file.read_at(buffer, at, count).await;
+    read?;
+    match octets.len() == count {
+        true => Ok(octets),
+        false => Err(LogError::Damaged),
     }
 }

@@ -80,6 +80,8 @@ pub struct Recovery {
     /// Segments from the current one on, ascending.
     segments: Vec<u32>,
     open: Option<Segment>,
+    /// Whether no segment behind the current one has anything in it.
+    is_last: bool,
     /// Large mails whose record may not be durable, and those of them that a record read here names.
     parts: Vec<u32>,
     named: Vec<u32>,
@@ -125,6 +127,7 @@ impl Recovery {
             at,
             segments,
             open: None,
+            is_last: true,
             parts,
             named: Vec::new(),
         })
@@ -164,7 +167,7 @@ impl Recovery {
             let next = next.map_err(broken)?;
             let end = match next {
                 Some(next) => next,
-                None if self.segments.len() > 1 => segment.window.octets.max(at),
+                None if !self.is_last => segment.window.octets.max(at),
                 None => return Ok(None),
             };
             let zero = next.is_none() && segment.window.data(at).map_err(failed)?.is_none();
@@ -183,8 +186,8 @@ impl Recovery {
         }
     }
 
-    /// Cuts off whatever is behind the last record, so that nothing of it is ever taken for a record, and gives large
-    /// mails that were named their lasting names. To be called after [`Recovery::step`] gave `None`.
+    /// Cuts off whatever is behind the last record, so that nothing of it is ever taken for a record, removes segments
+    /// that were prepared, and gives large mails that were named their lasting names. To be called after [`Recovery::step`] gave `None`.
     pub fn finish(mut self) -> Result<End, RecoverError> {
         let path = self.path();
         let failed = |error| RecoverError::Io(path.clone(), error);
@@ -198,6 +201,15 @@ impl Recovery {
             let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
             file.set_len(self.at.offset).map_err(failed)?;
             file.sync_all().map_err(failed)?;
+        }
+        // Where the log ended before any segment, those that are left were being begun.
+        let prepared = match &self.open {
+            Some(_) => self.segments.get(1..),
+            None => self.segments.get(..),
+        };
+        for &number in prepared.unwrap_or_default() {
+            let path = segment::path(&self.data, self.log, number);
+            fs::remove_file(&path).map_err(|error| RecoverError::Io(path, error))?;
         }
         let (named, unnamed) = mem::take(&mut self.parts)
             .into_iter()
@@ -225,6 +237,7 @@ impl Recovery {
         let Some(&number) = self.segments.first() else {
             return Ok(Entered::End);
         };
+        self.is_last = self.later_are_empty()?;
         let path = self.path();
         let failed = |error| RecoverError::Io(path.clone(), error);
         let mut window = Window::open(&path).map_err(failed)?;
@@ -254,10 +267,10 @@ impl Recovery {
             }
             _ => {
                 let empty = window.data(0).map_err(failed)?.is_none();
-                if empty && self.segments.len() == 1 {
+                if empty && self.is_last {
                     // It was being begun: no record was ever in it.
                     fs::remove_file(&path).map_err(failed)?;
-                    self.segments.clear();
+                    self.segments.remove(0);
                     self.at.offset = 0;
                     return Ok(Entered::End);
                 }
@@ -270,6 +283,22 @@ impl Recovery {
                 }))
             }
         }
+    }
+
+    /// Whether no later segment has anything in it: at most one, that was prepared.
+    fn later_are_empty(&self) -> Result<bool, RecoverError> {
+        for &number in &self.segments[1..] {
+            let path = segment::path(&self.data, self.log, number);
+            let failed = |error| RecoverError::Io(path.clone(), error);
+            let mut window = Window::open(&path).map_err(failed)?;
+            let head = window.upto(0, HEAD_OCTETS as usize).map_err(failed)?;
+            if Head::read(head) == Err(BadHead::Newer)
+                || window.data(HEAD_OCTETS).map_err(failed)?.is_some()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Goes on in the next segment, which may not be there yet.

@@ -10,17 +10,26 @@
 //! dropped anywhere before, or the record refused: N.part is removed
 //! ```
 //! After a crash a N.part is there whose record is durable, and gets its name from recovery; or one without, and goes.
+//! Nobody's answer waits for a stream: its octets are synced every 4 MiB, so that no sync, its own last one among them, has
+//! much to write; group commits of small mails share disk and journal with them.
+//!
 //! A name costs nothing where a mark in the file would cost a sync, and the index is only asked about the few
 //! that a crash left.
 
 use crate::append::Log;
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
+use crate::pack::{Fed, Packing};
 use crate::segment::{self, HEAD_OCTETS, Holds, MailHead};
 use ringpost_api::table::Encoding;
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, mem};
 use xxhash_rust::xxh3::Xxh3Default;
+
+/// Octets that wait for their sync at most; see the head of this file.
+const UNSYNCED_MAX: u64 = 4 * 1024 * 1024;
+/// Packed octets that are written at once.
+const WRITE_OCTETS: usize = 256 * 1024;
 
 /// A large mail being written.
 pub struct Stream<F: Files> {
@@ -31,9 +40,15 @@ pub struct Stream<F: Files> {
     log: u16,
     /// Where the next octets go.
     offset: u64,
+    /// Octets written since the last sync.
+    unsynced: u64,
     /// Of the raw mail.
     octets: u64,
     hash: Xxh3Default,
+    /// None: the mail is stored raw.
+    packing: Option<Packing>,
+    /// Of what is stored, where that is not raw.
+    stored_hash: Xxh3Default,
 }
 
 /// A large mail that is durable in a segment of its own, and that no record names yet.
@@ -141,20 +156,48 @@ impl<F: Files> Stream<F> {
             part,
             log: log.number(),
             offset: HEAD_OCTETS,
+            unsynced: 0,
             octets: 0,
             hash: Xxh3Default::new(),
+            packing: log.packer().map(Packing::new),
+            stored_hash: Xxh3Default::new(),
         })
     }
 
     /// Writes a piece; the buffer comes back empty. After an error the stream is to be dropped.
-    pub async fn write(&mut self, octets: Vec<u8>) -> Result<Vec<u8>, LogError> {
+    pub async fn write(&mut self, mut octets: Vec<u8>) -> Result<Vec<u8>, LogError> {
         self.hash.update(&octets);
+        self.octets += octets.len() as u64;
+        match &mut self.packing {
+            None => octets = self.put(octets).await?,
+            Some(packing) => match packing.feed(&octets) {
+                Fed::Raw(raw) => {
+                    self.packing = None;
+                    self.put(raw).await?;
+                }
+                Fed::Held => {
+                    if let Some(packed) = packing.take(WRITE_OCTETS) {
+                        self.stored_hash.update(&packed);
+                        self.put(packed).await?;
+                    }
+                }
+            },
+        }
+        octets.clear();
+        Ok(octets)
+    }
+
+    /// Writes octets as they are to be stored.
+    async fn put(&mut self, octets: Vec<u8>) -> Result<Vec<u8>, LogError> {
         let length = octets.len() as u64;
-        let (written, mut octets) = self.file.write_at(octets, self.offset).await;
+        let (written, octets) = self.file.write_at(octets, self.offset).await;
         written?;
         self.offset += length;
-        self.octets += length;
-        octets.clear();
+        self.unsynced += length;
+        if self.unsynced >= UNSYNCED_MAX {
+            self.file.sync_data().await?;
+            self.unsynced = 0;
+        }
         Ok(octets)
     }
 
@@ -164,15 +207,25 @@ impl<F: Files> Stream<F> {
     }
 
     /// Makes all of it durable.
-    pub async fn finish(self) -> Result<Streamed, LogError> {
+    pub async fn finish(mut self) -> Result<Streamed, LogError> {
         let checksum = self.hash.digest();
+        let (mut encoding, mut stored_checksum) = (Encoding::Raw, checksum);
+        if let Some(packing) = mem::take(&mut self.packing) {
+            let (rest, is_packed) = packing.finish();
+            if is_packed {
+                self.stored_hash.update(&rest);
+                stored_checksum = self.stored_hash.digest();
+                encoding = Encoding::Zstd;
+            }
+            self.put(rest).await?;
+        }
         let streamed = Streamed {
             segment: self.part.segment,
             octets: self.octets,
-            stored: self.octets,
-            encoding: Encoding::Raw,
+            stored: self.offset - HEAD_OCTETS,
+            encoding,
             checksum,
-            stored_checksum: checksum,
+            stored_checksum,
             part: self.part,
         };
         let head = MailHead {
@@ -181,7 +234,7 @@ impl<F: Files> Stream<F> {
             encoding: streamed.encoding,
             octets: streamed.octets,
             checksum,
-            stored_checksum: checksum,
+            stored_checksum,
         };
         self.file.write_at(head.encode(), 0).await.0?;
         self.file.sync_data().await?;
