@@ -96,6 +96,10 @@ limits! {
     delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
     disk_free_octets_min: "octets" = 268_435_456, "Room on the index's disk; below it new mail is refused with 452 4.3.1, so that what the logs hold still finds room in the index.";
     snapshot_age_ms_max: "milliseconds" = 1_000, "How long one command may look at one state of the index, which grows meanwhile; above it the log names the thread.";
+    tidy_every_ms: "milliseconds" = 60_000, "How often the store looks for space that it can give back.";
+    tidy_grace_ms: "milliseconds" = 60_000, "How long what was let go of is left as it was: whoever sends a mail looks its place up again within half of that.";
+    tidy_octets_per_second: "octets" = 16_777_216, "What giving space back reads and writes in a second, in the mean: mail goes first.";
+    tidy_live_percent_min: "percent" = 25, "Of a segment of which less lives, the living mails are moved and the file is removed.";
     connection_stall_ms: "milliseconds" = 60_000, "A peer that takes nothing of what is written to it for so long is cut.";
     tls_handshake_ms: "milliseconds" = 30_000, "A TLS handshake from its first octet, and silence of the peer within it.";
     drain_ms: "milliseconds" = 10_000, "After SIGTERM: how long running transactions may take to finish.";

@@ -261,7 +261,7 @@ impl Opened {
         for table in Table::ALL {
             let stat = self.tables[table as usize].stat(&txn).map_err(failed)?;
             index.tables.push(TableUsage {
-                name: table.name(),
+                name: table.name().to_owned(),
                 rows: stat.entries as u64,
                 octets: stat.non_free_page_size() as u64,
                 branch_pages: stat.branch_pages as u64,

@@ -9,7 +9,7 @@ use crate::tidy::{self, Place};
 use ringpost_api::{Error, Store, Table, read};
 use ringpost_log::segment::{self, Holds};
 use ringpost_types::BlobId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ use std::path::Path;
 pub const ACCOUNTS_MAX: usize = 20;
 
 /// Where the octets are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// One for each environment.
     pub indexes: Vec<Index>,
@@ -40,7 +40,7 @@ pub struct Usage {
 }
 
 /// One environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
     /// Its directory below the data directory.
     pub name: String,
@@ -57,9 +57,9 @@ pub struct Index {
 }
 
 /// One table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableUsage {
-    pub name: &'static str,
+    pub name: String,
     pub rows: u64,
     /// Octets of its pages.
     pub octets: u64,
@@ -72,7 +72,7 @@ pub struct TableUsage {
 }
 
 /// One segment of a log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     pub log: u16,
     pub segment: u32,
@@ -92,7 +92,7 @@ pub struct Segment {
 }
 
 /// One account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub id: u32,
     pub name: String,

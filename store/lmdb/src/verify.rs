@@ -20,7 +20,7 @@ mod whose;
 use crate::open::Lmdb;
 use ringpost_api::Error;
 use ringpost_api::verify::Checked;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -37,7 +37,7 @@ pub enum Depth {
 }
 
 /// Something that is not as it ought to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What is wrong.
     pub what: String,
@@ -45,7 +45,7 @@ pub struct Finding {
     #[serde(rename = "where")]
     pub place: String,
     /// What to do about it.
-    pub remedy: &'static str,
+    pub remedy: String,
 }
 
 impl fmt::Display for Finding {
@@ -55,7 +55,7 @@ impl fmt::Display for Finding {
 }
 
 /// What was found, and how much was looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The first [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,

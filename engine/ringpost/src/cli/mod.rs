@@ -15,6 +15,8 @@ pub mod password;
 pub mod progress;
 pub mod restore;
 pub mod store;
+pub mod usage;
+pub mod verify;
 
 use clap::{Args, Parser, Subcommand};
 use exit::{Exit, Failure};
@@ -53,6 +55,8 @@ enum Command {
     /// How the store is
     #[command(subcommand)]
     Store(store::Store),
+    Verify(verify::Verify),
+    Usage(usage::UsageOf),
     /// DNS records of a local domain
     #[command(subcommand)]
     Dns(dns::Dns),
@@ -96,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Store(store) => store.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Usage(usage) => usage.run(),
         Command::Dns(dns) => dns.run(),
     };
     match done {

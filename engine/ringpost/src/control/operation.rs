@@ -10,6 +10,7 @@
 use super::request::Answer;
 use crate::cli::backup;
 use crate::cli::exit::Failure;
+use crate::cli::{usage, verify};
 use crate::config::Config;
 use ringpost_lmdb::Lmdb;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,10 @@ use tokio::sync::mpsc;
 pub enum Operation {
     /// One more generation of a backup, in this directory.
     Backup { to: PathBuf },
+    /// Everything compared with everything; quick: but for the octets of the mails.
+    Verify { quick: bool },
+    /// Where the octets are.
+    Usage,
 }
 
 impl Operation {
@@ -34,6 +39,8 @@ impl Operation {
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Backup { .. } => "backup",
+            Operation::Verify { .. } => "verify",
+            Operation::Usage => "usage",
         }
     }
 }
@@ -92,6 +99,8 @@ pub type Teller<'t> = &'t mut dyn FnMut(Progress) -> ControlFlow<()>;
 pub fn perform(world: &World, operation: &Operation, tell: Teller<'_>) -> Result<Value, Failure> {
     match operation {
         Operation::Backup { to } => backup::perform(world, to, tell),
+        Operation::Verify { quick } => verify::perform(world, *quick, tell),
+        Operation::Usage => usage::perform(world),
     }
 }
 

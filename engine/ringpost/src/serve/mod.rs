@@ -18,6 +18,7 @@ pub mod files;
 pub mod memory;
 pub mod reload;
 pub mod services;
+pub mod tidy;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::tell;
@@ -81,6 +82,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         store.close();
         return Ok(());
     }
+    let tidier = tidy::start(&store, &config.limits)?;
     let directory = Arc::new(Directory::new(Domains::new(config.domains.clone())));
     (hooks.prepare)(&*store, &directory.domains())?;
 
@@ -119,6 +121,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         ready: hooks.ready,
     };
     let done = tokio_uring::start(control.run());
+    tidier.stop();
     store.close();
     done
 }

@@ -32,6 +32,10 @@ pub const LIMITS_OF_A_START: &[&str] = &[
     "delivery_lag_octets_max",
     "connection_stall_ms",
     "tls_handshake_ms",
+    "tidy_every_ms",
+    "tidy_grace_ms",
+    "tidy_octets_per_second",
+    "tidy_live_percent_min",
     "password_hashes_max",
     "password_queue_max",
 ];

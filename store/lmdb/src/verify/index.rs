@@ -40,7 +40,7 @@ fn finding(found: &verify::Finding) -> Finding {
     Finding {
         what: what.to_owned(),
         place: place.to_owned(),
-        remedy: remedy(found),
+        remedy: remedy(found).to_owned(),
     }
 }
 

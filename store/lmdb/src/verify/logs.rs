@@ -98,7 +98,7 @@ impl Check<'_> {
             self.report.tell(Finding {
                 what: format!("{} octets were damaged at the last start", damage.octets),
                 place: at((*log, damage.segment), damage.offset),
-                remedy: REPLAYED,
+                remedy: REPLAYED.to_owned(),
             });
         }
     }
@@ -153,7 +153,7 @@ impl Check<'_> {
             self.report.tell(Finding {
                 what: format!("the file is not there, and {mails} mails are in it"),
                 place: named(place),
-                remedy: GONE,
+                remedy: GONE.to_owned(),
             });
         }
         Ok(living)
@@ -179,7 +179,7 @@ impl Check<'_> {
                 self.report.tell(Finding {
                     what: format!("it has {length} octets, and {applied} of it are in the index"),
                     place: named(place),
-                    remedy: SHORT,
+                    remedy: SHORT.to_owned(),
                 });
             }
         }
@@ -200,7 +200,7 @@ impl Check<'_> {
                         "it has room for {room} octets; {lives} live in it and {dead} are told to be dead"
                     ),
                     place: named(place),
-                    remedy: COUNTED,
+                    remedy: COUNTED.to_owned(),
                 });
             }
         }
@@ -259,7 +259,7 @@ impl Check<'_> {
                         is.octets
                     ),
                     place: at(place, record.offset),
-                    remedy: NOBODYS,
+                    remedy: NOBODYS.to_owned(),
                 });
             }
             return Ok(false);
@@ -324,7 +324,7 @@ impl Check<'_> {
             self.report.tell(Finding {
                 what: format!("{octets} octets are no record"),
                 place: at(place, offset),
-                remedy: HARMLESS,
+                remedy: HARMLESS.to_owned(),
             });
         }
         Ok(())

@@ -103,7 +103,7 @@ pub(super) fn tell(store: &Lmdb, damaged: Damaged, report: &mut Report) -> Resul
         report.tell(Finding {
             what,
             place,
-            remedy: REMEDY,
+            remedy: REMEDY.to_owned(),
         });
     }
     Ok(())
