@@ -82,6 +82,8 @@ pub struct Recovery {
     open: Option<Segment>,
     /// Whether no segment behind the current one has anything in it.
     is_last: bool,
+    /// Whether one segment is read alone, and nothing is changed.
+    alone: bool,
     /// Large mails whose record may not be durable, and those of them that a record read here names.
     parts: Vec<u32>,
     named: Vec<u32>,
@@ -128,9 +130,31 @@ impl Recovery {
             segments,
             open: None,
             is_last: true,
+            alone: false,
             parts,
             named: Vec::new(),
         })
+    }
+
+    /// The records of one segment alone, whatever stands behind it in the log; [`Recovery::finish`] is not for it. Nothing
+    /// is changed on disk: the log may be at work. Octets behind the last sound record are damage, unless they are zero.
+    pub fn of_segment(data: &Path, log: u16, segment: u32) -> Self {
+        let at = Position {
+            segment,
+            offset: 0,
+            sequence: 1,
+        };
+        Recovery {
+            data: data.to_owned(),
+            log,
+            at,
+            segments: vec![segment],
+            open: None,
+            is_last: false,
+            alone: true,
+            parts: Vec::new(),
+            named: Vec::new(),
+        }
     }
 
     /// The next record or damaged stretch; `None` at the end of the log.
@@ -237,7 +261,7 @@ impl Recovery {
         let Some(&number) = self.segments.first() else {
             return Ok(Entered::End);
         };
-        self.is_last = self.later_are_empty()?;
+        self.is_last = !self.alone && self.later_are_empty()?;
         let path = self.path();
         let failed = |error| RecoverError::Io(path.clone(), error);
         let mut window = Window::open(&path).map_err(failed)?;

@@ -97,7 +97,7 @@ impl<'s> Rewriter<'s> {
         let path = segment::path(&self.data, log, number);
         let file = File::open(&path).map_err(|error| failed(error.into()))?;
         let wanted: BTreeMap<u64, _> = living.mails.iter().copied().collect();
-        let mut records = Records::open(&self.data, place)?;
+        let mut records = Records::open(&self.data, place);
         let (mut moved, mut batch, mut octets) = (Moved::default(), Vec::new(), 0);
         loop {
             let found = records.step()?;
@@ -231,29 +231,17 @@ impl<'s> Rewriter<'s> {
 }
 
 /// The records of one segment, in order.
-pub(crate) struct Records {
-    recovery: Recovery,
-    segment: u32,
-}
+pub(crate) struct Records(Recovery);
 
 impl Records {
-    /// Begins with the first one.
-    pub fn open(data: &Path, (log, segment): Place) -> Result<Self, Error> {
-        let from = Position {
-            segment,
-            ..Position::default()
-        };
-        let recovery = Recovery::open(data, log, from).map_err(unread)?;
-        Ok(Records { recovery, segment })
+    /// Begins with the first one. Nothing is changed on disk.
+    pub fn open(data: &Path, (log, segment): Place) -> Self {
+        Records(Recovery::of_segment(data, log, segment))
     }
 
     /// The next sound record or damaged stretch; holes are passed over with the damage around them.
     pub fn step(&mut self) -> Result<Option<Found>, Error> {
-        let found = self.recovery.step().map_err(unread)?;
-        Ok(found.filter(|found| match found {
-            Found::Record(entry) => entry.place().record.segment == self.segment,
-            Found::Damage(damage) => damage.segment == self.segment,
-        }))
+        self.0.step().map_err(unread)
     }
 }
 
@@ -264,7 +252,7 @@ pub(super) fn holds_nothing(
     snapshot: &dyn Snapshot,
     place: Place,
 ) -> Result<bool, Error> {
-    let mut records = Records::open(data, place)?;
+    let mut records = Records::open(data, place);
     while let Some(found) = records.step()? {
         let (offset, octets) = match found {
             Found::Record(entry) => {

@@ -214,7 +214,7 @@ impl Check<'_> {
             read::applied(&*snapshot, place.0)?
         };
         let (mut sound, mut holes) = (0, Vec::new());
-        let mut records = Records::open(self.data, place)?;
+        let mut records = Records::open(self.data, place);
         while let Some(found) = records.step()? {
             let end = match &found {
                 Found::Record(entry) => {
@@ -286,7 +286,7 @@ impl Check<'_> {
     /// Rows that say their mail lives in a segment, where no sound record is.
     fn missing(&mut self, place: Place) -> Result<(), Error> {
         let mut sound = BTreeSet::new();
-        let mut records = Records::open(self.data, place)?;
+        let mut records = Records::open(self.data, place);
         while let Some(found) = records.step()? {
             if let Found::Record(entry) = found {
                 let place = entry.place();
