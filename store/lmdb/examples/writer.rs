@@ -45,6 +45,14 @@ fn main() {
         };
         ask(&*store, create).expect("a new account");
     }
+    let row = match text {
+        0 => Vec::new(),
+        octets => {
+            let words =
+                (0..octets).map(|n| b'!' + (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as u8);
+            ringpost_api::text::encode(&[], &words.collect::<Vec<u8>>(), 0, 0)
+        }
+    };
     let deliver = |number: u64| Deliver {
         targets: vec![Target {
             account: AccountId((number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % accounts) as u32 + 1),
@@ -57,7 +65,7 @@ fn main() {
                 .to_vec(),
         }],
         digest: vec![7; DIGEST],
-        text: vec![8; text as usize],
+        text: row.clone(),
         ..template(number)
     };
 

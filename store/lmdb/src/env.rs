@@ -13,7 +13,7 @@
 //!
 //! Read transactions are not bound to a thread (MDB_NOTLS), since a shard serves many readers on one.
 
-use crate::readers::{Company, Patience, READERS_MAX, Readers, Seat};
+use crate::readers::{Company, Patience, READERS_LONG, READERS_MAX, Readers, Seat};
 use crate::usage::{Index, TableUsage};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError};
@@ -28,8 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// Read transactions of LMDB's own besides snapshots: the writer's looks, a copy for a backup.
-const READERS_MORE: usize = 16;
+/// Read transactions of the writer's own looks, besides those that have a seat.
+const READERS_OF_WRITER: usize = 8;
 /// Octets of a map below which none is tried: a process that cannot have that much address space cannot serve.
 const MAP_OCTETS_MIN: usize = 1 << 30;
 /// How often to look whether the last snapshot has ended.
@@ -130,7 +130,7 @@ impl Env {
 
     /// How many octets are where.
     pub fn pages(&self) -> Result<Pages, Error> {
-        let _seat = self.readers.take(Patience::Command)?;
+        let _seat = self.readers.take(Patience::Long)?;
         self.opened()?.pages()
     }
 
@@ -181,7 +181,7 @@ fn open(path: &Path, map_octets: usize) -> heed::Result<Opened> {
         options
             .map_size(map_octets)
             .max_dbs(Table::ALL.len() as u32)
-            .max_readers((READERS_MAX + READERS_MORE) as u32);
+            .max_readers((READERS_MAX + READERS_LONG + READERS_OF_WRITER) as u32);
         // SAFETY: the files below `path` are changed by LMDB alone: the data directory's lock keeps other servers
         // out, and nothing else in this one touches them. No flag that weakens durability or locking is set.
         match unsafe { options.open(path) } {

@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Snapshots at once: one for each command that is looking right now.
 pub const READERS_MAX: usize = 1_024;
 
+/// Seats besides, for work that takes long and for looks at the index as a whole.
+pub const READERS_LONG: usize = 8;
+
 /// Bits of a seat that hold the thread's number; Linux counts threads up to 2^22.
 const THREAD_BITS: u32 = 22;
 /// Set in a seat whose holder may take long: a backup, a check of everything.
@@ -22,6 +25,8 @@ const PATIENT: u64 = 1 << 63;
 /// All seats. 0 is a free one; else milliseconds and 1, the thread, and perhaps [`PATIENT`].
 pub(crate) struct Readers {
     seats: Box<[AtomicU64]>,
+    /// Those of commands; the others come behind.
+    commands: usize,
     begun_ms: u64,
 }
 
@@ -62,9 +67,11 @@ impl Drop for Seat<'_> {
 }
 
 impl Readers {
-    pub fn new(seats: usize) -> Self {
+    pub fn new(commands: usize) -> Self {
+        let seats = 0..commands + READERS_LONG;
         Readers {
-            seats: (0..seats).map(|_| AtomicU64::new(0)).collect(),
+            seats: seats.map(|_| AtomicU64::new(0)).collect(),
+            commands,
             begun_ms: clock_ms(),
         }
     }
@@ -73,14 +80,15 @@ impl Readers {
     pub fn take(&self, patience: Patience) -> Result<Seat<'_>, Error> {
         let thread = thread();
         let since = clock_ms() - self.begun_ms + 1;
-        let patient = match patience {
-            Patience::Command => 0,
-            Patience::Long => PATIENT,
+        let (commands, more) = self.seats.split_at(self.commands);
+        let (patient, seats) = match patience {
+            Patience::Command => (0, commands),
+            Patience::Long => (PATIENT, more),
         };
         let word = patient | since << THREAD_BITS | u64::from(thread);
         // Each thread begins at its own place: it finds the seat it gave back a moment ago.
-        let first = (thread as usize).wrapping_mul(61) % self.seats.len();
-        let (before, from) = self.seats.split_at(first);
+        let first = (thread as usize).wrapping_mul(61) % seats.len();
+        let (before, from) = seats.split_at(first);
         for seat in from.iter().chain(before) {
             if seat.load(Ordering::Relaxed) == 0
                 && seat
@@ -92,7 +100,7 @@ impl Readers {
         }
         Err(Error::Io(format!(
             "{} snapshots are open, and no more can be",
-            self.seats.len()
+            seats.len()
         )))
     }
 
@@ -176,11 +184,10 @@ mod tests {
 
     #[test]
     fn who_takes_long_is_known() {
-        let readers = Readers::new(8);
         let old = |ms: u64, patient: u64| patient | (clock_ms() - ms + 1) << THREAD_BITS | 77;
         let mut readers = Readers {
             begun_ms: 0,
-            ..readers
+            ..Readers::new(8)
         };
         *readers.seats[3].get_mut() = old(5_000, 0);
         *readers.seats[5].get_mut() = old(90_000, PATIENT);
