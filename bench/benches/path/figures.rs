@@ -74,7 +74,9 @@ fn threads() -> BTreeMap<String, Duration> {
         let Ok(task) = task else { continue };
         let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
         let (name, times) = (read("comm"), read("schedstat"));
-        let name = name.trim().trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+        let name = name
+            .trim()
+            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
         let time = times.split(' ').next().and_then(|time| time.parse().ok());
         *threads.entry(name.to_owned()).or_insert(Duration::ZERO) +=
             Duration::from_nanos(time.unwrap_or(0));
@@ -86,7 +88,9 @@ fn threads() -> BTreeMap<String, Duration> {
 fn flushes(device: u64) -> u64 {
     let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xfff00);
     let stats = fs::read_to_string("/proc/diskstats").unwrap_or_default();
-    let line = stats.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = stats
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
     let mut own = line.filter(|f| f[..2] == [major.to_string(), minor.to_string()]);
     own.next()
         .and_then(|fields| fields.get(18)?.parse().ok())

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench -p ringpost-bench --bench path                     # everything
 //! cargo bench -p ringpost-bench --bench path -- path-30k read    # what is named: path-30k, path-2k, read, start
+//! cargo bench -p ringpost-bench --bench path -- whole-30k        # one side alone, for a profiler: bare- or whole-, 30k or 2k
 //! cargo bench -p ringpost-bench --bench path -- --test           # each once, tiny, as CI does
 //! ```
 //! It works below `TMPDIR`: the figures are those of its disk, and a million messages take some gigabytes there.
@@ -71,6 +72,14 @@ fn main() {
             ..size
         };
         path::compare("2 KiB", mails::short(), size, shards);
+    }
+    for (name, mails) in [("30k", mails::mixed as fn() -> _), ("2k", mails::short)] {
+        for side in [path::Side::Bare, path::Side::Whole] {
+            let side_name = format!("{}-{name}", side.name());
+            if named.iter().any(|wanted| **wanted == side_name) {
+                path::alone(side, mails(), size, shards);
+            }
+        }
     }
     if wanted("read") {
         read::beside_a_busy_writer(size);

@@ -51,10 +51,8 @@ pub fn compare(name: &str, mails: Arc<[Mail]>, size: Size, shards: u16) {
     );
     let (mut bares, mut wholes) = (Vec::new(), Vec::new());
     for _ in 0..size.rounds {
-        let folder = tempfile::tempdir().expect("a temporary directory can be made");
-        bares.push(bare(&mails, size.mails, shards, folder.path()));
-        let folder = tempfile::tempdir().expect("a temporary directory can be made");
-        wholes.push(whole(&mails, size.mails, shards, folder.path()));
+        bares.push(Side::Bare.round(&mails, size.mails, shards));
+        wholes.push(Side::Whole.round(&mails, size.mails, shards));
     }
     let rates = |rounds: &[Round]| median(rounds.iter().map(Round::rate).collect());
     for (name, rounds) in [("bare append", &bares), ("whole path", &wholes)] {
@@ -64,6 +62,36 @@ pub fn compare(name: &str, mails: Arc<[Mail]>, size: Size, shards: u16) {
         "  whole path: {:.0} % of the bare append",
         100.0 * rates(&wholes) / rates(&bares)
     );
+}
+
+/// One of the two that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Bare,
+    Whole,
+}
+
+impl Side {
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Bare => "bare",
+            Side::Whole => "whole",
+        }
+    }
+
+    fn round(self, mails: &Arc<[Mail]>, count: usize, shards: u16) -> Round {
+        let folder = tempfile::tempdir().expect("a temporary directory can be made");
+        match self {
+            Side::Bare => bare(mails, count, shards, folder.path()),
+            Side::Whole => whole(mails, count, shards, folder.path()),
+        }
+    }
+}
+
+/// One of the two, with its rounds one behind the other.
+pub fn alone(side: Side, mails: Arc<[Mail]>, size: Size, shards: u16) {
+    let rounds = (0..size.rounds).map(|_| side.round(&mails, size.mails, shards));
+    tell(side.name(), &rounds.collect::<Vec<_>>());
 }
 
 impl Round {
@@ -85,7 +113,8 @@ fn tell(name: &str, rounds: &[Round]) {
     );
     let names: Vec<&String> = rounds[0].spent.threads.keys().collect();
     for thread in names {
-        let time = of(&|r| micros(*r.spent.threads.get(thread).unwrap_or(&Duration::ZERO)) / r.mails);
+        let time =
+            of(&|r| micros(*r.spent.threads.get(thread).unwrap_or(&Duration::ZERO)) / r.mails);
         if time >= 0.1 {
             println!("    thread {thread}: {time:.1} us a mail");
         }
@@ -249,7 +278,10 @@ fn whole(mails: &Arc<[Mail]>, count: usize, shards: u16, folder: &Path) -> Round
     drop(store);
     let disk = octets_on_disk(folder);
     drop(open(folder));
-    let (index, all) = (octets_on_disk(&folder.join("index")), octets_on_disk(folder));
+    let (index, all) = (
+        octets_on_disk(&folder.join("index")),
+        octets_on_disk(folder),
+    );
     Round {
         mails: count as f64,
         octets: work.octets(),
@@ -307,7 +339,12 @@ pub fn submit_all(
     begun: Sender<()>,
     done: Sender<()>,
 ) {
-    let (shard, store, folder, work) = (shard.clone(), store.clone(), folder.to_owned(), work.clone());
+    let (shard, store, folder, work) = (
+        shard.clone(),
+        store.clone(),
+        folder.to_owned(),
+        work.clone(),
+    );
     spawn(async move {
         let end = store.log_end(shard.id);
         let opened = Log::open(RingFiles, &folder, shard.id, end, Default::default()).await;

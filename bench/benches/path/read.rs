@@ -4,8 +4,8 @@ use crate::Size;
 use crate::mails::{ACCOUNTS, Random, short};
 use crate::path::{Answers, create_accounts, open};
 use hdrhistogram::Histogram;
-use ringpost_api::write::{Deliver, Position};
 use ringpost_api::table::{Encoding, Stretch};
+use ringpost_api::write::{Deliver, Position};
 use ringpost_api::{ReplyTo, Store, Write, read};
 use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
 use std::ops::ControlFlow;
@@ -42,7 +42,10 @@ pub fn beside_a_busy_writer(size: Size) {
             }
             under_way -= answers.recv().expect("the writer runs");
         }
-        (reader.join().expect("it reads"), sequence as usize - under_way)
+        (
+            reader.join().expect("it reads"),
+            sequence as usize - under_way,
+        )
     });
     let micros = |at: f64| times.value_at_quantile(at) as f64 / 1e3;
     println!(
@@ -57,11 +60,7 @@ pub fn beside_a_busy_writer(size: Size) {
     );
 }
 
-fn deliver(
-    sequence: u64,
-    digest: Vec<u8>,
-    targets: Vec<ringpost_api::write::Target>,
-) -> Write {
+fn deliver(sequence: u64, digest: Vec<u8>, targets: Vec<ringpost_api::write::Target>) -> Write {
     let (segment, offset, octets) = (1, sequence * 2048, 2048);
     Write::Deliver(Deliver {
         blob: BlobId::new(0, sequence),

@@ -4,8 +4,8 @@ use crate::Size;
 use crate::figures::octets_on_disk;
 use crate::mails::{ACCOUNTS, Random, mixed};
 use crate::path::{Work, create_accounts, open, submit_all};
-use ringpost_api::write::{Missing, Target};
 use ringpost_api::Store;
+use ringpost_api::write::{Missing, Target};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::{Body, Log, Record};
@@ -13,8 +13,8 @@ use ringpost_message::Scanner;
 use ringpost_runtime::{Machine, Options};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, MailboxId};
-use std::io::{BufRead, BufReader};
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::pin::pin;
 use std::process::{Command, Stdio};
@@ -42,12 +42,20 @@ pub fn with_many(size: Size) {
         began.elapsed().as_secs_f64(),
         octets_on_disk(folder) >> 20
     );
-    for (name, cold) in [("cached", false), ("from disk", true), ("cached", false), ("from disk", true)] {
+    for (name, cold) in [
+        ("cached", false),
+        ("from disk", true),
+        ("cached", false),
+        ("from disk", true),
+    ] {
         if cold {
             forget(folder);
         }
         let (opened, _) = time_open(folder);
-        println!("  after a clean stop, {name}: {:.1} ms", opened.as_secs_f64() * 1e3);
+        println!(
+            "  after a clean stop, {name}: {:.1} ms",
+            opened.as_secs_f64() * 1e3
+        );
     }
     for _ in 0..size.kills {
         live_and_die(folder);
@@ -82,7 +90,13 @@ fn forget(folder: &Path) {
 fn fill(folder: &Path, messages: u64) {
     let store = open(folder);
     create_accounts(&*store);
-    let opened = now(Log::open(Blocking, folder, 0, store.log_end(0), Default::default()));
+    let opened = now(Log::open(
+        Blocking,
+        folder,
+        0,
+        store.log_end(0),
+        Default::default(),
+    ));
     let (log, driver) = opened.expect("the directory is ours");
     let index = store.clone();
     let mut driver = pin!(driver.run(move |write, reply| index.submit(write, reply)));
@@ -101,6 +115,10 @@ fn fill(folder: &Path, messages: u64) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+    let mut closed = pin!(log.close());
+    let _waits = closed.as_mut().poll(&mut context);
+    let ended = driver.as_mut().poll(&mut context).is_ready();
+    assert!(ended, "it ends with its log");
     store.close();
 }
 

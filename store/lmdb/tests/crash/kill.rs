@@ -6,6 +6,7 @@
 //!
 //! `RINGPOST_KILLS` sets how many are killed: 30 unless it says otherwise, 500 is a long test.
 
+use crate::alone;
 use crate::mail;
 use crate::random::Random;
 use crate::story::{self, Shard};
@@ -164,6 +165,7 @@ fn check_octets(lmdb: &Lmdb, data: &Path) {
 
 #[test]
 fn what_was_answered_survives_being_killed() {
+    let _alone = alone();
     let kills = std::env::var("RINGPOST_KILLS").ok();
     let kills = kills.map_or(30, |kills| kills.parse().expect("a number of kills"));
     println!("seed {SEED:#x}, {kills} kills");

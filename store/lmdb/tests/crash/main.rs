@@ -12,3 +12,12 @@ mod random;
 mod shim;
 mod story;
 mod trace;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One test at a time: a child that is being made has, for a moment, everything open that its parent has, and so holds
+/// the lock of a data directory that was closed meanwhile.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -6,6 +6,7 @@
 //!
 //! `RINGPOST_CRASH=long` takes it away at each event of longer runs, in more ways.
 
+use crate::alone;
 use crate::check::{Checker, Promised};
 use crate::disk::{Disk, Loss};
 use crate::random::Random;
@@ -94,6 +95,7 @@ fn long() -> bool {
 
 #[test]
 fn what_was_answered_outlives_the_power() {
+    let _alone = alone();
     println!("seed {SEED:#x}");
     let (seeds, steps, plan) = match long() {
         true => (0..20, 400, LONG),
@@ -123,6 +125,7 @@ const FLAW: &str = "RINGPOST_CRASH_FLAW";
 /// killed by an index like that.
 #[test]
 fn a_store_that_forgets_to_sync_is_found_out() {
+    let _alone = alone();
     if let Ok(flaw) = std::env::var(FLAW) {
         let mut story = tell(SEED, 40);
         let (_, forgotten) = FLAWS.iter().find(|(name, _)| *name == flaw).expect("known");
