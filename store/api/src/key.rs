@@ -105,11 +105,79 @@ pub(crate) fn u64_at(table: Table, key: &[u8], at: usize) -> Result<u64, Error> 
     Ok(u64::from(high) << 32 | u64::from(low))
 }
 
+/// What is wrong with a key that has not all it should have.
 #[cold]
-fn short(table: Table, key: &[u8]) -> Error {
+pub(crate) fn short(table: Table, key: &[u8]) -> Error {
     Error::Damaged(format!(
         "table {}: a key of {} octets is too short",
         table.name(),
         key.len()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::{self, Edits, Terms};
+    use crate::{Write, name};
+    use ringpost_types::limit::Limits;
+
+    /// Keys of one size are as drawn; keys with a name in them end at the limit, whatever the configuration allows.
+    #[test]
+    fn no_key_is_longer_than_the_limit() {
+        let (account, mailbox, uid) = (AccountId(u32::MAX), MailboxId(1), Uid(2));
+        let place = Place {
+            modseq: ModSeq(3),
+            mailbox,
+            uid,
+        };
+        assert_eq!(
+            super::mailbox(account, mailbox),
+            [255, 255, 255, 255, 0, 0, 0, 1]
+        );
+        assert_eq!(message(account, mailbox, uid)[8..], [0, 0, 0, 2]);
+        assert_eq!(self::place(&change(account, place)), Ok(place));
+        assert_eq!(free(1, 2, 3), [0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3]);
+
+        let long = "ä".repeat(name::OCTETS_MAX / 2);
+        assert_eq!(mailbox_name(account, &long).len(), OCTETS_MAX);
+        let limits = Limits {
+            mailbox_name_octets_max: u64::MAX,
+            ..Limits::default()
+        };
+        assert_eq!(name::check(&long, &limits).as_deref(), Ok(&*long));
+        assert!(name::check(&format!("{long}x"), &limits).is_err());
+        // An address has 320 octets at most; its key may be longer than it, for lower case may be longer.
+        let address = format!("{}@example.test", "Ⱥ".repeat(OCTETS_MAX / 3));
+        let alias = Write::AliasRemove { address };
+        let (rows, mut edits) = (Nothing, Edits::default());
+        let terms = Terms {
+            now: 0,
+            limits: &limits,
+        };
+        assert!(apply::plan(&rows, &alias, terms, &mut edits).is_err());
+    }
+
+    struct Nothing;
+
+    impl crate::Snapshot for Nothing {
+        fn get(&self, _: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
+            assert!(key.len() <= OCTETS_MAX);
+            Ok(None)
+        }
+
+        fn scan(
+            &self,
+            _: Table,
+            _: &[u8],
+            _: &[u8],
+            _: &mut dyn FnMut(&[u8], &[u8]) -> std::ops::ControlFlow<()>,
+        ) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn last(&self, _: Table, _: &[u8]) -> Result<Option<crate::Row<'_>>, Error> {
+            Ok(None)
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod behaviour;
 pub mod edits;
 pub mod error;
 pub mod key;
+mod layout;
 pub mod name;
 pub mod read;
 pub mod row;

@@ -5,43 +5,29 @@
 //!
 //! Invariant: no octets, however damaged, make a panic; `read(encode(row)) == row`.
 
+use crate::layout::{self, Fixed};
 use crate::table::{
     AccountRow, BlobRow, Encoding, MailboxRow, MessageRow, Place, SegmentRow, Stretch,
 };
 use crate::write::{AliasTarget, Position};
 use crate::{Error, Table};
 use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use zerocopy::IntoBytes;
 
 /// Octets of a message row.
-pub const MESSAGE_OCTETS: usize = 48;
+pub const MESSAGE_OCTETS: usize = size_of::<layout::Message>();
 /// Octets of a blob row.
-pub const BLOB_OCTETS: usize = 64;
+pub const BLOB_OCTETS: usize = size_of::<layout::Blob>();
 /// Octets of a segment row.
-pub const SEGMENT_OCTETS: usize = 16;
+pub const SEGMENT_OCTETS: usize = size_of::<layout::Segment>();
 /// Octets of a row of table applied.
-pub const APPLIED_OCTETS: usize = 20;
-/// Octets of an account row in front of secret and name.
-const ACCOUNT_OCTETS: usize = 64;
-/// Octets of a mailbox row in front of keywords and name.
-const MAILBOX_OCTETS: usize = 56;
+pub const APPLIED_OCTETS: usize = size_of::<layout::Applied>();
 /// Bit of an account row's flags: may not log in.
 const DISABLED: u16 = 1;
 
 #[cold]
 fn damaged(table: Table, what: &str) -> Error {
     Error::Damaged(format!("table {}: {what}", table.name()))
-}
-
-fn u16_at(octets: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([octets[at], octets[at + 1]])
-}
-
-fn u32_at(octets: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(octets, at)) | u32::from(u16_at(octets, at + 2)) << 16
-}
-
-fn u64_at(octets: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(octets, at)) | u64::from(u32_at(octets, at + 4)) << 32
 }
 
 fn text(table: Table, octets: &[u8]) -> Result<&str, Error> {
@@ -51,27 +37,25 @@ fn text(table: Table, octets: &[u8]) -> Result<&str, Error> {
 impl<'t> AccountRow<'t> {
     /// Reads a value of table account.
     pub fn read(octets: &'t [u8]) -> Result<Self, Error> {
-        let Some((fixed, rest)) = octets.split_first_chunk::<ACCOUNT_OCTETS>() else {
-            return Err(damaged(Table::Account, "row too short"));
-        };
-        let Some((secret, name)) = rest.split_at_checked(usize::from(u16_at(fixed, 24))) else {
+        let (fixed, rest) = layout::Account::before(octets)?;
+        let Some((secret, name)) = rest.split_at_checked(fixed.secret_octets.get().into()) else {
             return Err(damaged(Table::Account, "secret goes past the end"));
         };
         Ok(AccountRow {
-            next_mailbox: MailboxId(u32_at(fixed, 0)),
-            mailboxes: u32_at(fixed, 4),
-            modseq: ModSeq(u64_at(fixed, 8)),
-            octets: u64_at(fixed, 16),
-            messages: u32_at(fixed, 28),
-            quota_octets: u64_at(fixed, 32),
-            quota_messages: u32_at(fixed, 40),
-            vanished: u32_at(fixed, 44),
+            next_mailbox: MailboxId(fixed.next_mailbox.get()),
+            mailboxes: fixed.mailboxes.get(),
+            modseq: ModSeq(fixed.modseq.get()),
+            octets: fixed.octets.get(),
+            messages: fixed.messages.get(),
+            quota_octets: fixed.quota_octets.get(),
+            quota_messages: fixed.quota_messages.get(),
+            vanished: fixed.vanished.get(),
             trimmed: Place {
-                modseq: ModSeq(u64_at(fixed, 48)),
-                mailbox: MailboxId(u32_at(fixed, 56)),
-                uid: Uid(u32_at(fixed, 60)),
+                modseq: ModSeq(fixed.trimmed_modseq.get()),
+                mailbox: MailboxId(fixed.trimmed_mailbox.get()),
+                uid: Uid(fixed.trimmed_uid.get()),
             },
-            disabled: u16_at(fixed, 26) & DISABLED != 0,
+            disabled: fixed.flags.get() & DISABLED != 0,
             secret: text(Table::Account, secret)?,
             name: text(Table::Account, name)?,
         })
@@ -79,19 +63,22 @@ impl<'t> AccountRow<'t> {
 
     /// Appends the value to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.next_mailbox.0.to_le_bytes());
-        out.extend_from_slice(&self.mailboxes.to_le_bytes());
-        out.extend_from_slice(&self.modseq.0.to_le_bytes());
-        out.extend_from_slice(&self.octets.to_le_bytes());
-        out.extend_from_slice(&(self.secret.len() as u16).to_le_bytes());
-        out.extend_from_slice(&(if self.disabled { DISABLED } else { 0 }).to_le_bytes());
-        out.extend_from_slice(&self.messages.to_le_bytes());
-        out.extend_from_slice(&self.quota_octets.to_le_bytes());
-        out.extend_from_slice(&self.quota_messages.to_le_bytes());
-        out.extend_from_slice(&self.vanished.to_le_bytes());
-        out.extend_from_slice(&self.trimmed.modseq.0.to_le_bytes());
-        out.extend_from_slice(&self.trimmed.mailbox.0.to_le_bytes());
-        out.extend_from_slice(&self.trimmed.uid.0.to_le_bytes());
+        let fixed = layout::Account {
+            next_mailbox: self.next_mailbox.0.into(),
+            mailboxes: self.mailboxes.into(),
+            modseq: self.modseq.0.into(),
+            octets: self.octets.into(),
+            secret_octets: (self.secret.len() as u16).into(),
+            flags: (if self.disabled { DISABLED } else { 0 }).into(),
+            messages: self.messages.into(),
+            quota_octets: self.quota_octets.into(),
+            quota_messages: self.quota_messages.into(),
+            vanished: self.vanished.into(),
+            trimmed_modseq: self.trimmed.modseq.0.into(),
+            trimmed_mailbox: self.trimmed.mailbox.0.into(),
+            trimmed_uid: self.trimmed.uid.0.into(),
+        };
+        out.extend_from_slice(fixed.as_bytes());
         out.extend_from_slice(self.secret.as_bytes());
         out.extend_from_slice(self.name.as_bytes());
     }
@@ -100,23 +87,22 @@ impl<'t> AccountRow<'t> {
 impl<'t> MailboxRow<'t> {
     /// Reads a value of table mailbox.
     pub fn read(octets: &'t [u8]) -> Result<Self, Error> {
-        let Some((fixed, rest)) = octets.split_first_chunk::<MAILBOX_OCTETS>() else {
-            return Err(damaged(Table::Mailbox, "row too short"));
-        };
-        let Some((keyword_octets, name)) = rest.split_at_checked(u32_at(fixed, 44) as usize) else {
+        let (fixed, rest) = layout::Mailbox::before(octets)?;
+        let keyword_octets = fixed.keyword_octets.get() as usize;
+        let Some((keyword_octets, name)) = rest.split_at_checked(keyword_octets) else {
             return Err(damaged(Table::Mailbox, "keywords go past the end"));
         };
         Ok(MailboxRow {
-            uidvalidity: u32_at(fixed, 0),
-            uidnext: Uid(u32_at(fixed, 4)),
-            highest_modseq: ModSeq(u64_at(fixed, 8)),
-            messages: u32_at(fixed, 16),
-            unseen: u32_at(fixed, 20),
-            deleted: u32_at(fixed, 24),
-            recent_from: Uid(u32_at(fixed, 28)),
-            octets: u64_at(fixed, 32),
-            special: u32_at(fixed, 40),
-            trimmed: ModSeq(u64_at(fixed, 48)),
+            uidvalidity: fixed.uidvalidity.get(),
+            uidnext: Uid(fixed.uidnext.get()),
+            highest_modseq: ModSeq(fixed.highest_modseq.get()),
+            messages: fixed.messages.get(),
+            unseen: fixed.unseen.get(),
+            deleted: fixed.deleted.get(),
+            recent_from: Uid(fixed.recent_from.get()),
+            octets: fixed.octets.get(),
+            special: fixed.special.get(),
+            trimmed: ModSeq(fixed.trimmed.get()),
             keyword_octets,
             name: text(Table::Mailbox, name)?,
         })
@@ -124,17 +110,20 @@ impl<'t> MailboxRow<'t> {
 
     /// Appends the value to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.uidvalidity.to_le_bytes());
-        out.extend_from_slice(&self.uidnext.0.to_le_bytes());
-        out.extend_from_slice(&self.highest_modseq.0.to_le_bytes());
-        out.extend_from_slice(&self.messages.to_le_bytes());
-        out.extend_from_slice(&self.unseen.to_le_bytes());
-        out.extend_from_slice(&self.deleted.to_le_bytes());
-        out.extend_from_slice(&self.recent_from.0.to_le_bytes());
-        out.extend_from_slice(&self.octets.to_le_bytes());
-        out.extend_from_slice(&self.special.to_le_bytes());
-        out.extend_from_slice(&(self.keyword_octets.len() as u32).to_le_bytes());
-        out.extend_from_slice(&self.trimmed.0.to_le_bytes());
+        let fixed = layout::Mailbox {
+            uidvalidity: self.uidvalidity.into(),
+            uidnext: self.uidnext.0.into(),
+            highest_modseq: self.highest_modseq.0.into(),
+            messages: self.messages.into(),
+            unseen: self.unseen.into(),
+            deleted: self.deleted.into(),
+            recent_from: self.recent_from.0.into(),
+            octets: self.octets.into(),
+            special: self.special.into(),
+            keyword_octets: (self.keyword_octets.len() as u32).into(),
+            trimmed: self.trimmed.0.into(),
+        };
+        out.extend_from_slice(fixed.as_bytes());
         out.extend_from_slice(self.keyword_octets);
         out.extend_from_slice(self.name.as_bytes());
     }
@@ -172,123 +161,118 @@ impl<'t> Iterator for Keywords<'t> {
 }
 
 impl MessageRow {
-    /// Reads a value of table message.
+    /// Reads a value of table message. What is not looked at afterwards is not read, once this is inlined.
     #[inline]
     pub fn read(octets: &[u8]) -> Result<Self, Error> {
-        let Ok(fixed) = <&[u8; MESSAGE_OCTETS]>::try_from(octets) else {
-            return Err(damaged(Table::Message, "row is not 48 octets"));
-        };
+        let fixed = layout::Message::of(octets)?;
         Ok(MessageRow {
-            modseq: ModSeq(u64_at(fixed, 0)),
-            blob: BlobId(u64_at(fixed, 8)),
-            keywords: u64_at(fixed, 16),
-            internal_date: u64_at(fixed, 24),
-            octets: u32_at(fixed, 32),
-            flags: u32_at(fixed, 36),
-            prefix_octets: u16_at(fixed, 40),
+            modseq: ModSeq(fixed.modseq.get()),
+            blob: BlobId(fixed.blob.get()),
+            keywords: fixed.keywords.get(),
+            internal_date: fixed.internal_date.get(),
+            octets: fixed.octets.get(),
+            flags: fixed.flags.get(),
+            prefix_octets: fixed.prefix_octets.get(),
         })
     }
 
     /// The value.
     pub fn encode(&self) -> [u8; MESSAGE_OCTETS] {
-        let mut out = [0; MESSAGE_OCTETS];
-        out[..8].copy_from_slice(&self.modseq.0.to_le_bytes());
-        out[8..16].copy_from_slice(&self.blob.0.to_le_bytes());
-        out[16..24].copy_from_slice(&self.keywords.to_le_bytes());
-        out[24..32].copy_from_slice(&self.internal_date.to_le_bytes());
-        out[32..36].copy_from_slice(&self.octets.to_le_bytes());
-        out[36..40].copy_from_slice(&self.flags.to_le_bytes());
-        out[40..42].copy_from_slice(&self.prefix_octets.to_le_bytes());
-        out
+        zerocopy::transmute!(layout::Message {
+            modseq: self.modseq.0.into(),
+            blob: self.blob.0.into(),
+            keywords: self.keywords.into(),
+            internal_date: self.internal_date.into(),
+            octets: self.octets.into(),
+            flags: self.flags.into(),
+            prefix_octets: self.prefix_octets.into(),
+            zero: [0; 6],
+        })
     }
 }
 
 impl BlobRow {
     /// Reads a value of table blob.
     pub fn read(octets: &[u8]) -> Result<Self, Error> {
-        let Ok(fixed) = <&[u8; BLOB_OCTETS]>::try_from(octets) else {
-            return Err(damaged(Table::Blob, "row is not 64 octets"));
-        };
+        let fixed = layout::Blob::of(octets)?;
         Ok(BlobRow {
-            offset: u64_at(fixed, 0),
-            checksum: u64_at(fixed, 8),
-            octets: u64_at(fixed, 16),
-            stored: u64_at(fixed, 24),
-            record: Stretch {
-                segment: u32_at(fixed, 52),
-                offset: u64_at(fixed, 32),
-                octets: u64_at(fixed, 40),
-            },
-            segment: u32_at(fixed, 48),
-            references: u32_at(fixed, 56),
-            log: u16_at(fixed, 60),
-            encoding: match fixed[62] {
+            log: fixed.log.get(),
+            segment: fixed.segment.get(),
+            offset: fixed.offset.get(),
+            octets: fixed.octets.get(),
+            stored: fixed.stored.get(),
+            encoding: match fixed.encoding {
                 0 => Encoding::Raw,
                 1 => Encoding::Zstd,
                 _ => return Err(damaged(Table::Blob, "no such encoding")),
             },
+            checksum: fixed.checksum.get(),
+            record: Stretch {
+                segment: fixed.record_segment.get(),
+                offset: fixed.record_offset.get(),
+                octets: fixed.record_octets.get(),
+            },
+            references: fixed.references.get(),
         })
     }
 
     /// The value.
     pub fn encode(&self) -> [u8; BLOB_OCTETS] {
-        let mut out = [0; BLOB_OCTETS];
-        out[..8].copy_from_slice(&self.offset.to_le_bytes());
-        out[8..16].copy_from_slice(&self.checksum.to_le_bytes());
-        out[16..24].copy_from_slice(&self.octets.to_le_bytes());
-        out[24..32].copy_from_slice(&self.stored.to_le_bytes());
-        out[32..40].copy_from_slice(&self.record.offset.to_le_bytes());
-        out[40..48].copy_from_slice(&self.record.octets.to_le_bytes());
-        out[48..52].copy_from_slice(&self.segment.to_le_bytes());
-        out[52..56].copy_from_slice(&self.record.segment.to_le_bytes());
-        out[56..60].copy_from_slice(&self.references.to_le_bytes());
-        out[60..62].copy_from_slice(&self.log.to_le_bytes());
-        out[62] = self.encoding as u8;
-        out
+        zerocopy::transmute!(layout::Blob {
+            offset: self.offset.into(),
+            checksum: self.checksum.into(),
+            octets: self.octets.into(),
+            stored: self.stored.into(),
+            record_offset: self.record.offset.into(),
+            record_octets: self.record.octets.into(),
+            segment: self.segment.into(),
+            record_segment: self.record.segment.into(),
+            references: self.references.into(),
+            log: self.log.into(),
+            encoding: self.encoding as u8,
+            zero: 0,
+        })
     }
 }
 
 impl SegmentRow {
     /// Reads a value of table segment.
     pub fn read(octets: &[u8]) -> Result<Self, Error> {
-        let Ok(fixed) = <&[u8; SEGMENT_OCTETS]>::try_from(octets) else {
-            return Err(damaged(Table::Segment, "row is not 16 octets"));
-        };
+        let fixed = layout::Segment::of(octets)?;
         Ok(SegmentRow {
-            dead_octets: u64_at(fixed, 0),
-            dead_records: u32_at(fixed, 8),
+            dead_octets: fixed.dead_octets.get(),
+            dead_records: fixed.dead_records.get(),
         })
     }
 
     /// The value.
     pub fn encode(&self) -> [u8; SEGMENT_OCTETS] {
-        let mut out = [0; SEGMENT_OCTETS];
-        out[..8].copy_from_slice(&self.dead_octets.to_le_bytes());
-        out[8..12].copy_from_slice(&self.dead_records.to_le_bytes());
-        out
+        zerocopy::transmute!(layout::Segment {
+            dead_octets: self.dead_octets.into(),
+            dead_records: self.dead_records.into(),
+            zero: 0.into(),
+        })
     }
 }
 
 impl Position {
     /// Reads a value of table applied.
     pub fn read(octets: &[u8]) -> Result<Self, Error> {
-        let Ok(fixed) = <&[u8; APPLIED_OCTETS]>::try_from(octets) else {
-            return Err(damaged(Table::Applied, "row is not 20 octets"));
-        };
+        let fixed = layout::Applied::of(octets)?;
         Ok(Position {
-            segment: u32_at(fixed, 0),
-            offset: u64_at(fixed, 4),
-            sequence: u64_at(fixed, 12),
+            segment: fixed.segment.get(),
+            offset: fixed.offset.get(),
+            sequence: fixed.sequence.get(),
         })
     }
 
     /// The value.
     pub fn encode(&self) -> [u8; APPLIED_OCTETS] {
-        let mut out = [0; APPLIED_OCTETS];
-        out[..4].copy_from_slice(&self.segment.to_le_bytes());
-        out[4..12].copy_from_slice(&self.offset.to_le_bytes());
-        out[12..].copy_from_slice(&self.sequence.to_le_bytes());
-        out
+        zerocopy::transmute!(layout::Applied {
+            segment: self.segment.into(),
+            offset: self.offset.into(),
+            sequence: self.sequence.into(),
+        })
     }
 }
 

@@ -1,32 +1,97 @@
-//! The schema: every table, its key and its value, octet by octet.
+//! The schema: every table, its key and its value, octet by octet. Read this first.
 //!
-//! Keys are big-endian so that octet order is scan order, at most 400 octets. Values of fixed layout are
-//! little-endian integers read in place through the row views below; what varies in length stands behind them.
+//! Keys are big-endian so that octet order is scan order, at most [`crate::key::OCTETS_MAX`] octets; values are
+//! little-endian. A fixed layout is read where it lies, at any address; what varies in length stands behind it. Numbers in
+//! drawings are octets from the beginning of the value; `zero` is written as zeros and not read. Records of the logs are
+//! drawn in `ringpost_log::record`.
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | account | account u32 | [`AccountRow`] ++ secret ++ name |
-//! | address | address key (UTF-8, lower case) | target count u16, then each: kind u8 (0 account u32, 1 address len u16 ++ UTF-8) |
-//! | mailbox | account u32, mailbox u32 | [`MailboxRow`] ++ keywords ++ name |
+//! | account | account u32 | drawn below: counters, quota, secret, name |
+//! | address | address key (UTF-8, lower case) | drawn below: where it leads |
+//! | mailbox | account u32, mailbox u32 | drawn below: counters, keywords, name |
 //! | mailbox_name | account u32, name (UTF-8) | mailbox u32, or empty: subscribed but not there |
-//! | message | account u32, mailbox u32, uid u32 | [`MessageRow`], 48 octets |
+//! | message | account u32, mailbox u32, uid u32 | drawn below |
 //! | prefix | account u32, mailbox u32, uid u32 | header octets of this recipient alone, in front of the shared mail |
 //! | change | account u32, modseq u64, mailbox u32, uid u32 | kind u8 ([`ChangeKind`]) |
-//! | blob | blob u64 | [`BlobRow`], 64 octets |
+//! | blob | blob u64 | drawn below: where a mail is |
 //! | digest | blob u64 | digest octets as `message::digest` writes them |
 //! | text | blob u64; for each further piece blob u64, piece u16 | what SEARCH TEXT looks through, see [`mod@crate::text`]; none where the mail itself is to be read |
 //! | filter | account u32, mailbox u32, first UID u32, row u16 | lets SEARCH TEXT pass over messages, see [`crate::search::block`] |
 //! | free | log u16, segment u32, offset u64 | octets u64: a stretch that became free and is not yet given back to the file system |
-//! | segment | log u16, segment u32 | [`SegmentRow`], 16 octets; none while all of the segment is alive |
-//! | sweep | account u32, mailbox u32 | empty: rows of a mailbox that is gone, still to be deleted; mailbox 2^32-1: of an account |
-//! | applied | log u16 | segment u32, offset u64, next sequence u64 |
-//! | setting | name (UTF-8) | octets; `version` u32, `next_account` u32, `uidvalidity` u32 (the last one given) |
+//! | segment | log u16, segment u32 | drawn below; none while all of the segment is alive |
+//! | sweep | account u32, mailbox u32 | empty: rows of a mailbox that is gone, still to be deleted; mailbox 2^32-1: change rows of an account |
+//! | applied | log u16 | drawn below: how far a log is in the index |
+//! | setting | name (UTF-8) | u32 each: `version` of the schema, `next_account`, `uidvalidity` (the last one given) |
+//!
+//! ```text
+//! account   0               4               8                               16
+//!           | next mailbox  | mailboxes     | modseq                        |
+//!           16                              24      26      28              32
+//!           | octets                        | secret| flags | messages      |
+//!           32                              40              44              48
+//!           | quota: octets                 | messages      | vanished      |
+//!           48                              56              60              64
+//!           | trimmed: modseq               | mailbox       | UID           |
+//!           secret: its octets; flags: bit 0, may not log in. Behind it the secret, then the name.
+//!
+//! mailbox   0               4               8                               16
+//!           | uidvalidity   | uidnext       | highest modseq                |
+//!           16              20              24              28              32
+//!           | messages      | unseen        | deleted       | recent from   |
+//!           32                              40              44              48
+//!           | octets                        | special       | keywords      |
+//!           48                              56
+//!           | trimmed: modseq               |
+//!           keywords: their octets. Behind it each keyword in bit order, octets u8 and text; then the name.
+//!
+//! message   0                               8                               16
+//!           | modseq                        | blob                          |
+//!           16                              24                              32
+//!           | keywords: bit n, keyword n    | internal date, seconds        |
+//!           32              36              40      42                      48
+//!           | octets        | flags         | prefix| zero                  |
+//!           octets: prefix and mail; prefix: octets of the row in table prefix.
+//!
+//! blob      0                               8                               16
+//!           | offset of the mail            | XXH3-64 of the raw mail       |
+//!           16                              24                              32
+//!           | octets of the raw mail        | octets it takes               |
+//!           32                              40                              48
+//!           | offset of its record          | octets of its record          |
+//!           48              52              56              60      62  63  64
+//!           | segment       | record's      | references    | log   | en| 0 |
+//!           en: [`Encoding`]. The record is in another segment where the mail has one of its own.
+//!
+//! segment   0                               8               12              16
+//!           | dead octets                   | dead records  | zero          |
+//!
+//! applied   0               4                               12
+//!           | segment       | offset of the next record     |
+//!           12                              20
+//!           | its sequence                  |
+//!
+//! address   count u16, then each target: 0 u8, account u32, or 1 u8, octets u16, address key
+//! ```
 //!
 //! A message row is kept small and of one size because FETCH FLAGS walks all of them: the recipient's prefix has
 //! a table of its own. The name of an account is its primary address.
 //!
 //! A message that exists has one row in `change`, its newest; it is the UID, at or above the UIDNEXT one knew, that
-//! tells a new message. One that left has its row for good.
+//! tells a new message. One that left has its row until it is trimmed: the account then knows up to which row all such
+//! are gone, each mailbox the MODSEQ of the last one that was its own.
+//!
+//! What an account or mailbox leaves behind when it is removed is not counted by anybody and waits in `sweep`, except that
+//! its messages still count in `references`.
+//!
+//! # Versions
+//!
+//! A store of an older version becomes one of this when it is opened ([`mod@crate::upgrade`]); a newer one is left alone.
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 1 | account rows of 32 octets, without what follows `flags`; blob rows of 40 octets, without stored form and record; none of text, filter, free, segment, sweep |
+//! | 2 | messages, quota and trimming; mails stored packed or in a segment of their own; space given back |
 
 use ringpost_types::{BlobId, MailboxId, ModSeq, Uid};
 
@@ -149,9 +214,7 @@ pub enum ChangeKind {
     Mailbox = 4,
 }
 
-/// Fixed part of an account row, 64 octets: next mailbox u32, mailbox count u32, modseq u64, octets u64,
-/// secret octets u16, flags u16 (bit 0: may not log in), messages u32, quota octets u64, quota messages u32, vanished u32,
-/// trimmed modseq u64, trimmed mailbox u32, trimmed uid u32. Behind it the secret, then the name.
+/// An account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountRow<'t> {
     /// The next mailbox's id.
@@ -181,9 +244,7 @@ pub struct AccountRow<'t> {
     pub name: &'t str,
 }
 
-/// Fixed part of a mailbox row, 56 octets: uidvalidity u32, uidnext u32, highestmodseq u64, messages u32, unseen u32,
-/// deleted u32, recent_from u32, octets u64, special u32, keyword octets u32, trimmed u64.
-/// Behind it the keywords in bit order, each length u8 ++ octets, then the name.
+/// A mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailboxRow<'t> {
     /// RFC 9051 §2.3.1.1.
@@ -212,8 +273,7 @@ pub struct MailboxRow<'t> {
     pub name: &'t str,
 }
 
-/// A message in a mailbox, 48 octets: modseq u64, blob u64, keywords u64, internal_date u64, octets u32, flags u32,
-/// prefix octets u16, zero u16, zero u32.
+/// A message in a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRow {
     /// When it last changed. RFC 7162 §3.1.
@@ -265,7 +325,7 @@ impl Place {
     }
 }
 
-/// What of a segment is no longer wanted, 16 octets: octets u64, records u32, zero u32.
+/// What of a segment is no longer wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SegmentRow {
     /// Octets of records whose mail nobody refers to.
@@ -274,8 +334,7 @@ pub struct SegmentRow {
     pub dead_records: u32,
 }
 
-/// Where a mail's octets are, 64 octets: offset u64, checksum u64, octets u64, stored u64, record offset u64,
-/// record octets u64, segment u32, record segment u32, references u32, log u16, encoding u8, zero.
+/// Where a mail's octets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobRow {
     /// The log whose segment holds it.

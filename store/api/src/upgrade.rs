@@ -4,7 +4,7 @@
 //! Out: the same store as [`crate::table`] draws it; or why not, and then the transaction is to be given up.
 //!
 //! Invariants: a step knows the layouts it begins and ends with from here alone, never from [`mod@crate::row`], which
-//! moves on; it holds [`PAGE`] rows in memory at most; a store of a later version is left alone.
+//! moves on; it holds a page of rows in memory at most; a store of a later version is left alone.
 
 use crate::edits::Rows;
 use crate::table::VERSION;

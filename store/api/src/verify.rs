@@ -11,11 +11,10 @@
 //! segments and free stretches, addresses, numbers that are given out
 //! ```
 //! Invariants: a row that cannot be read is a finding, and the next one is looked at; only the engine's own errors end
-//! a check. Memory is [`WINDOW`] times 24 octets, and the keywords and names of one mailbox, whatever the store holds.
+//! a check. Memory is 24 octets for each blob of a window, a million of them, and the keywords and names of one mailbox, whatever the store holds.
 
 use crate::row::{AddressRow, AddressTarget};
 use crate::table::{AccountRow, BlobRow, ChangeKind, MailboxRow, MessageRow, Place, Stretch, flag};
-use crate::write::Position;
 use crate::{Error, Snapshot, Table, key, read};
 use ringpost_types::{AccountId, Address, BlobId, MailboxId, Uid};
 use std::collections::BTreeMap;
@@ -560,19 +559,23 @@ impl Check<'_> {
         &mut self,
         blob: BlobId,
         row: &BlobRow,
-        applied: &mut BTreeMap<u16, Position>,
+        applied: &mut BTreeMap<u16, u64>,
     ) -> Result<(), Error> {
         let own = Subject::Blob(blob);
         self.told.octets += row.octets;
         if self.rows.get(Table::Digest, &key::blob(blob))?.is_none() {
             self.tell(own.clone(), Wrong::Missing("its digest"));
         }
-        if !applied.contains_key(&blob.log()) {
-            let position = read::applied(self.rows, blob.log());
-            let position = self.sound(position, own.clone())?.unwrap_or_default();
-            applied.insert(blob.log(), position);
-        }
-        if applied[&blob.log()].sequence <= blob.sequence() {
+        let sequence = match applied.get(&blob.log()) {
+            Some(&known) => known,
+            None => {
+                let position = read::applied(self.rows, blob.log());
+                let position = self.sound(position, own.clone())?.unwrap_or_default();
+                applied.insert(blob.log(), position.sequence);
+                position.sequence
+            }
+        };
+        if sequence <= blob.sequence() {
             let wrong = "its log is not applied so far";
             self.tell(own.clone(), Wrong::Contradicts(wrong));
         }

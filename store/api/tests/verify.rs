@@ -246,7 +246,7 @@ const CASES: &[Case] = &[
             )
         },
         &[
-            "account 1, mailbox 1, UID 1: cannot be read: table message: row is not 48 octets",
+            "account 1, mailbox 1, UID 1: cannot be read: table message: row of a wrong length",
             "account 1, mailbox 1: messages says 2, counted 1",
             "account 1, mailbox 1: unseen says 2, counted 1",
             "account 1, mailbox 1: octets says 112, counted 56",
@@ -257,7 +257,7 @@ const CASES: &[Case] = &[
     ),
     (
         |rows| put(rows, Table::Account, &key::account(AccountId(2)), b"short"),
-        &["account 2: cannot be read: table account: row too short"],
+        &["account 2: cannot be read: table account: row of a wrong length"],
     ),
     (
         |rows| {
