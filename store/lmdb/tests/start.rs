@@ -241,32 +241,6 @@ fn what_is_no_data_directory_is_told() {
     ));
 }
 
-#[test]
-fn a_later_version_is_left_alone() {
-    let data = tempfile::tempdir().expect("a scratch directory");
-    drop(open(data.path()));
-    let index = data.path().join("index");
-    {
-        let mut options = heed::EnvOpenOptions::new();
-        options.map_size(64 * 1024 * 1024).max_dbs(16);
-        // SAFETY: no one else has the scratch directory open.
-        let env = unsafe { options.open(&index) }.expect("an environment");
-        let txn = env.write_txn().expect("the only one");
-        let _ = env
-            .create_databases_and_commit(txn, |opener, txn| {
-                use heed::types::Bytes;
-                let setting = opener.create_database::<Bytes, Bytes>(txn, Some("setting"))?;
-                setting.put(txn, b"version", &99u32.to_le_bytes())?;
-                Ok::<_, heed::Error>(heed::CommitOrAbort::<_, ()>::Commit(setting))
-            })
-            .expect("committed");
-    }
-    assert!(matches!(
-        Lmdb::open(data.path(), options()).err(),
-        Some(OpenError::Newer { .. })
-    ));
-}
-
 struct Heard(Mutex<mpsc::Sender<Vec<Changed>>>);
 
 impl Feed for Heard {
