@@ -23,5 +23,5 @@ pub use completion::Completion;
 pub use error::Error;
 pub use ingest::{Arrived, Ingest, Inlet};
 pub use memory::Memory;
-pub use post::{Append, Envelope, Post, Recipient};
+pub use post::{Append, Envelope, LogOptions, Post, Recipient};
 pub use trace::{Received, Sender};

@@ -14,7 +14,8 @@ use crate::memory::Memory;
 use crate::{Error, trace};
 use ringpost_api::write::{Missing, Placed, Position, Target};
 use ringpost_api::{Outcome, Store};
-use ringpost_log::{Log, LogError, Options, Reader, Record};
+pub use ringpost_log::Options as LogOptions;
+use ringpost_log::{Log, LogError, Reader, Record};
 use ringpost_runtime::file::RingFiles;
 use ringpost_runtime::time::{Duration, Instant, sleep};
 use ringpost_runtime::{Shard, spawn};
@@ -81,8 +82,9 @@ impl Post {
         store: Arc<dyn Store>,
         data: &Path,
         end: Position,
+        options: LogOptions,
     ) -> Result<Rc<Post>, LogError> {
-        let (log, driver) = Log::open(RingFiles, data, shard.id, end, Options::default()).await?;
+        let (log, driver) = Log::open(RingFiles, data, shard.id, end, options).await?;
         let index = store.clone();
         spawn(driver.run(move |write, reply| index.submit(write, reply)));
         let closing = log.clone();

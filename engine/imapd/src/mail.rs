@@ -16,6 +16,8 @@ use ringpost_log::LogError;
 use ringpost_message::Digest;
 use ringpost_runtime::event;
 use ringpost_types::{AccountId, MailboxId, Uid};
+use std::cell::Cell;
+use std::ops::Range;
 
 /// A message that is going to be read.
 #[derive(Debug)]
@@ -24,7 +26,8 @@ pub(crate) struct Mail {
     pub place: usize,
     pub uid: u32,
     pub row: MessageRow,
-    pub blob: BlobRow,
+    /// Where its octets are, as far as is known.
+    blob: Cell<BlobRow>,
     pub prefix: Vec<u8>,
     digest: Vec<u8>,
 }
@@ -47,7 +50,7 @@ impl Mail {
             place,
             uid,
             row: *row,
-            blob: read::blob(snapshot, row.blob)?.ok_or_else(gone)?,
+            blob: Cell::new(read::blob(snapshot, row.blob)?.ok_or_else(gone)?),
             prefix,
             digest: read::digest(snapshot, row.blob)?.ok_or_else(gone)?.to_vec(),
         })
@@ -68,6 +71,26 @@ impl Mail {
         prefix + (run.shared.end - run.shared.start)
     }
 
+    /// Reads some of the shared octets. A mail that was moved since its row was read is looked up once more.
+    pub(crate) async fn piece(
+        &self,
+        session: &Session,
+        range: Range<u64>,
+        buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, LogError> {
+        let reader = session.context.post.reader();
+        let read = reader.read(&self.blob.get(), range.clone(), buffer).await;
+        if read != Err(LogError::Moved) {
+            return read;
+        }
+        let now = match session.snapshot() {
+            Ok(snapshot) => read::blob(&*snapshot, self.row.blob),
+            Err(error) => Err(error),
+        };
+        self.blob.set(now.ok().flatten().ok_or(LogError::Moved)?);
+        reader.read(&self.blob.get(), range, Vec::new()).await
+    }
+
     /// Reads a run, up to `octets_max` of it.
     pub(crate) async fn gather(
         &self,
@@ -85,12 +108,7 @@ impl Mail {
             .min(run.shared.start.saturating_add(octets_max));
         let (mut at, mut piece) = (run.shared.start, Vec::new());
         while at < end {
-            piece = session
-                .context
-                .post
-                .reader()
-                .read(&self.blob, at..end, piece)
-                .await?;
+            piece = self.piece(session, at..end, piece).await?;
             if piece.is_empty() {
                 return Err(LogError::Damaged);
             }
@@ -122,13 +140,7 @@ impl Mail {
         let end = run.shared.start + (first + count).saturating_sub(prefix_octets);
         let mut piece = Vec::new();
         while at < end {
-            let read = session
-                .context
-                .post
-                .reader()
-                .read(&self.blob, at..end, piece)
-                .await;
-            piece = match read {
+            piece = match self.piece(session, at..end, piece).await {
                 Ok(piece) if !piece.is_empty() => piece,
                 failed => {
                     let error = failed.err().unwrap_or(LogError::Damaged);

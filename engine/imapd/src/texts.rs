@@ -196,8 +196,7 @@ async fn each(
     let (mut at, end) = (span.start as u64, span.end as u64);
     let mut piece = Vec::new();
     while at < end {
-        let reader = session.context.post.reader();
-        piece = reader.read(&mail.blob, at..end, piece).await?;
+        piece = mail.piece(session, at..end, piece).await?;
         if piece.is_empty() {
             return Err(LogError::Damaged);
         }

@@ -5,23 +5,29 @@
 //!
 //! Packed mails are unpacked frame by frame, so a piece ends where its frame does.
 //!
+//! A segment that went while its mail was moved or freed is [`LogError::Moved`]: the row is older than the move. A file that
+//! is open goes on telling what it held, and is closed [`OPEN_MAX`] later, so that its space comes back.
+//!
 //! Invariant: one piece is at most [`PIECE_OCTETS`]; at most [`FILES_MAX`] files stay open.
 
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
 use crate::pack::{FRAME_OCTETS, Frames, Unpacker};
 use crate::record;
-use crate::segment::{self, Holds};
+use crate::segment::{self, HEAD_OCTETS, Holds, MailHead};
 use ringpost_api::table::{BlobRow, Encoding};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// Octets read at once.
 pub const PIECE_OCTETS: usize = 64 * 1024;
 /// Segment files kept open by one reader; the least recently used is closed.
 pub const FILES_MAX: usize = 64;
+/// How long a file stays open, busy or not.
+pub const OPEN_MAX: Duration = Duration::from_secs(60);
 
 /// Reads mails. One for each shard.
 pub struct Reader<F: Files> {
@@ -37,6 +43,7 @@ struct Cached<S> {
     log: u16,
     segment: u32,
     file: Rc<S>,
+    opened: Instant,
 }
 
 impl<F: Files> Reader<F> {
@@ -146,6 +153,9 @@ impl<F: Files> Reader<F> {
             break;
         }
         let file = file?;
+        if blob.record.segment != segment {
+            is_meant(&*file, blob).await?;
+        }
         let mut open = self.open.borrow_mut();
         if open.len() == FILES_MAX {
             open.remove(0);
@@ -154,17 +164,29 @@ impl<F: Files> Reader<F> {
             log,
             segment,
             file: Rc::clone(&file),
+            opened: self.files.clock(),
         });
         Ok(file)
     }
 
     fn cached(&self, log: u16, segment: u32) -> Option<Rc<F::File>> {
         let mut open = self.open.borrow_mut();
+        let now = self.files.clock();
+        open.retain(|cached| now - cached.opened < OPEN_MAX);
         let at = open
             .iter()
             .rposition(|c| (c.log, c.segment) == (log, segment))?;
         open[at..].rotate_left(1);
         open.last().map(|cached| Rc::clone(&cached.file))
+    }
+}
+
+/// Whether a large mail's own segment holds the mail that a row means.
+async fn is_meant<S: SegmentFile>(file: &S, blob: &BlobRow) -> Result<(), LogError> {
+    let octets = exactly(file, Vec::new(), Some(0), HEAD_OCTETS as usize).await?;
+    match MailHead::read(&octets) {
+        Ok(head) if (head.octets, head.checksum) == (blob.octets, blob.checksum) => Ok(()),
+        _ => Err(LogError::Damaged),
     }
 }
 

@@ -71,7 +71,14 @@ where
         let (path, store) = (path.clone(), store.clone());
         let (test, done) = (test.clone(), done.clone());
         spawn(async move {
-            let post = Post::open(&shard, store, &path, Position::default()).await;
+            let post = Post::open(
+                &shard,
+                store,
+                &path,
+                Position::default(),
+                LogOptions::default(),
+            )
+            .await;
             test(shard, post.expect("a log")).await;
             let _ = done.send(());
         });

@@ -64,7 +64,7 @@ impl Server {
             let (listener, limits) = (listener.clone(), Arc::new(limits.clone()));
             spawn(async move {
                 let end = index.log_end(shard.id);
-                let post = Post::open(&shard, index.clone(), &data, end)
+                let post = Post::open(&shard, index.clone(), &data, end, Default::default())
                     .await
                     .expect("a log");
                 POST.with_borrow_mut(|held| *held = Some(post.clone()));

@@ -45,6 +45,7 @@ pub fn config(file: &Path, draft: Draft) -> Result<Config, Problems> {
         shards: build.shards(draft.shards),
         dns_upstream: build.upstream(draft.upstream),
         map_octets: build.map_octets(draft.map_octets),
+        compress: draft.compress.is_some_and(|said| said.value),
         limits: build.limits(draft.limits),
         hostname,
         data_dir,

@@ -66,6 +66,11 @@ pub const TABLE: &[Key] = &[
         "map_octets",
         "what the index may grow to, from 1073741824 to 17592186044416 octets",
     ),
+    key(
+        "store",
+        "compress",
+        "true or false: whether mails that shrink are stored packed",
+    ),
 ];
 
 /// Protocols that the configuration knows and this version does not speak.

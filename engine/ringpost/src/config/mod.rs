@@ -44,6 +44,8 @@ pub struct Config {
     pub dns_upstream: Vec<SocketAddr>,
     /// Octets the index may grow to; `None`: as the store thinks best.
     pub map_octets: Option<usize>,
+    /// Whether mails that shrink are stored packed.
+    pub compress: bool,
     /// The table's defaults with what `[limits]` says.
     pub limits: Limits,
 }

@@ -85,6 +85,7 @@ pub struct Draft {
     pub shards: Option<Said<Shards>>,
     pub upstream: Vec<Said<String>>,
     pub map_octets: Option<Said<u64>>,
+    pub compress: Option<Said<bool>>,
     pub limits: Vec<Said<(String, u64)>>,
 }
 
@@ -225,7 +226,8 @@ impl Reader {
                 ("tls", _) => draft.key = self.string(section, name, value),
                 ("runtime", _) => draft.shards = self.shards(value),
                 ("dns", _) => draft.upstream = self.strings(section, name, value),
-                ("store", _) => draft.map_octets = self.number(section, name, value),
+                ("store", "map_octets") => draft.map_octets = self.number(section, name, value),
+                ("store", _) => draft.compress = self.truth(section, name, value),
                 (_, name) => {
                     if let Some(Said { value, place }) = self.number(section, name, value) {
                         let value = (name.to_owned(), value);
@@ -295,6 +297,17 @@ impl Reader {
         }
         self.mistyped(section, name, value);
         None
+    }
+
+    fn truth(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Option<Said<bool>> {
+        let DeValue::Boolean(truth) = *value.get_ref() else {
+            self.mistyped(section, name, value);
+            return None;
+        };
+        Some(Said {
+            value: truth,
+            place: self.place(value.span()),
+        })
     }
 
     fn shards(&mut self, value: Value<'_, '_>) -> Option<Said<Shards>> {

@@ -36,6 +36,10 @@ shards = 2
 [dns]
 upstream = ["127.0.0.1:53", "[::1]:53"]
 
+[store]
+map_octets = 1073741824
+compress = true
+
 [limits]
 smtp_recipients_max = 5
 message_octets_max = 0x10_0000
@@ -80,6 +84,7 @@ fn every_key_is_read() {
     assert_eq!(config.tls.certificate, Path::new("/etc/tls/cert.pem"));
     assert_eq!(config.tls.key, Path::new("etc/tls/key.pem"));
     assert_eq!(config.shards, Some(2));
+    assert_eq!((config.map_octets, config.compress), (Some(1 << 30), true));
     assert_eq!(config.dns_upstream.len(), 2);
     assert_eq!(config.limits.smtp_recipients_max, 5);
     assert_eq!(config.limits.message_octets_max, 1 << 20);
@@ -114,6 +119,7 @@ fn defaults() {
     ];
     assert_eq!(listeners, expected);
     assert_eq!(config.shards, None);
+    assert_eq!((config.map_octets, config.compress), (None, false));
     assert_eq!(config.tls.certificate, Path::new("etc/tls/cert.pem"));
     assert_eq!(config.limits, Limits::default());
 }
@@ -181,6 +187,12 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[runtime]\nshards = \"all\"\n",
         &["f:6:10: shards is a string; expected \"auto\" or a number from 1 to 256"],
+    ),
+    (
+        "[store]\ncompress = \"yes\"\n",
+        &[
+            "f:6:12: compress is a string; expected true or false: whether mails that shrink are stored packed",
+        ],
     ),
     (
         "[runtime]\nshards = 257\n",

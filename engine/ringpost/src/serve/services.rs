@@ -9,7 +9,7 @@ use super::files::Share;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, Protocol, TlsMode};
 use ringpost_api::Store as _;
-use ringpost_delivery::Post;
+use ringpost_delivery::{LogOptions, Post};
 use ringpost_directory::{Directory, Logins};
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::{Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
@@ -63,11 +63,15 @@ impl Services {
             limits: config.limits.clone(),
             ..Options::default()
         };
+        let log = LogOptions {
+            compress: config.compress,
+            ..LogOptions::default()
+        };
         let (said, says) = mpsc::channel();
         let machine = Machine::start(options, move |shard| {
             let (services, said) = (self.clone(), said.clone());
             spawn(async move {
-                let _ = said.send(services.serve(shard).await);
+                let _ = said.send(services.serve(shard, log).await);
             });
         })
         .map_err(Failure::unreachable)?;
@@ -83,10 +87,10 @@ impl Services {
         Ok(machine)
     }
 
-    async fn serve(self, shard: Rc<Shard>) -> Result<(), Failure> {
+    async fn serve(self, shard: Rc<Shard>, log: LogOptions) -> Result<(), Failure> {
         self.store.subscribe(shard.hub.feed());
         let end = self.store.log_end(shard.id);
-        let post = Post::open(&shard, self.store.clone(), &self.data_dir, end)
+        let post = Post::open(&shard, self.store.clone(), &self.data_dir, end, log)
             .await
             .map_err(|error| {
                 Failure::unreachable(format!(

@@ -106,7 +106,7 @@ impl Server {
             let (directory, tls, ready) = (directory.clone(), tls.clone(), ready.clone());
             spawn(async move {
                 let end = store.log_end(shard.id);
-                let post = Post::open(&shard, store.clone(), &path, end)
+                let post = Post::open(&shard, store.clone(), &path, end, Default::default())
                     .await
                     .expect("a log");
                 let (logins, open) = (Rc::new(Logins::new(100).into()), Rc::default());
