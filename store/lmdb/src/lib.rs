@@ -3,7 +3,7 @@
 //! Reading order: [`mod@open`] (a data directory becomes a store), `env` (tables and snapshots), `readers` (who looks, and
 //! since when), `writer` (group commit) with its `queue` and `batch`, `watch` (room and late readers), [`health`],
 //! `lock` (one server for each directory); beside the work: [`mod@tidy`] (space given back), [`mod@verify`], [`mod@usage`],
-//! [`backup`].
+//! [`backup`], [`mod@rebuild`].
 //!
 //! ```text
 //! <data>/lock              pid of the server that has it open
@@ -21,6 +21,7 @@ mod lock;
 pub mod open;
 mod queue;
 mod readers;
+pub mod rebuild;
 mod shared;
 pub mod tidy;
 pub mod usage;

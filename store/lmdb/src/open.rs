@@ -483,7 +483,7 @@ fn replay_some(
     Ok(more)
 }
 
-fn recover_failed(error: RecoverError) -> OpenError {
+pub(crate) fn recover_failed(error: RecoverError) -> OpenError {
     match error {
         RecoverError::Newer(path) => OpenError::Newer {
             path,

@@ -29,7 +29,7 @@ pub(crate) use census::{Place, blobs};
 pub(crate) use gate::Gate;
 pub use gate::Hold;
 pub(crate) use holes::row as free_row;
-pub(crate) use rewrite::{Records, is_free};
+pub(crate) use rewrite::{Records, is_free, is_zero};
 pub use round::{Round, Tidy};
 pub(crate) use round::{allocated, files};
 

@@ -314,7 +314,7 @@ pub(crate) fn is_free(
 }
 
 /// Whether all octets between two places are zero; behind the end of the file they are.
-fn is_zero(file: &File, mut from: u64, to: u64) -> std::io::Result<bool> {
+pub(crate) fn is_zero(file: &File, mut from: u64, to: u64) -> std::io::Result<bool> {
     let mut octets = [0; 4_096];
     while from < to {
         let most = (to - from).min(octets.len() as u64) as usize;

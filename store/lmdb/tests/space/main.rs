@@ -5,4 +5,5 @@
 mod churn;
 mod damage;
 mod killed;
+mod rebuild;
 mod yard;

@@ -69,12 +69,15 @@ pub fn at_once() -> tidy::Options {
     }
 }
 
-pub fn open(data: &Path) -> Arc<Lmdb> {
-    let options = Options {
+pub fn options() -> Options {
+    Options {
         map_octets: 256 * 1024 * 1024,
         ..Options::default()
-    };
-    Lmdb::open(data, options).expect("a data directory")
+    }
+}
+
+pub fn open(data: &Path) -> Arc<Lmdb> {
+    Lmdb::open(data, options()).expect("a data directory")
 }
 
 /// All that the tidier can do now.
@@ -120,7 +123,12 @@ impl Yard {
     /// Mail `number` into INBOX; durable in the log on return, and soon in the index.
     pub fn deliver(&mut self, number: u64) {
         let body = Body::Whole(octets(number));
-        self.append(number, body);
+        self.append(number, body, ACCOUNT, MailboxId::INBOX);
+    }
+
+    /// The same into a mailbox.
+    pub fn deliver_to(&mut self, number: u64, account: AccountId, mailbox: MailboxId) {
+        self.append(number, Body::Whole(octets(number)), account, mailbox);
     }
 
     /// The same as a large mail, which gets a segment of its own.
@@ -130,13 +138,13 @@ impl Yard {
             now(stream.write(piece.to_vec())).expect("written");
         }
         let body = Body::Streamed(now(stream.finish()).expect("durable"));
-        self.append(number, body);
+        self.append(number, body, ACCOUNT, MailboxId::INBOX);
     }
 
-    fn append(&mut self, number: u64, body: Body) {
+    fn append(&mut self, number: u64, body: Body, account: AccountId, mailbox: MailboxId) {
         let target = Target {
-            account: ACCOUNT,
-            mailbox: MailboxId::INBOX,
+            account,
+            mailbox,
             missing: Missing::Inbox,
             flags: 0,
             keywords: vec![],
