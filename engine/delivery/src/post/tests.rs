@@ -14,9 +14,16 @@ use std::time::Duration;
 struct Kept {
     writes: Mutex<Vec<Write>>,
     behind: AtomicU64,
+    /// Why nothing new is taken.
+    refusal: Mutex<Option<ringpost_api::Error>>,
 }
 
 impl Store for Kept {
+    fn accepts(&self) -> Result<(), ringpost_api::Error> {
+        let refusal = self.refusal.lock().expect("no panic").clone();
+        refusal.map_or(Ok(()), Err)
+    }
+
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, ringpost_api::Error> {
         Err(ringpost_api::Error::Closed)
     }
@@ -213,4 +220,29 @@ fn mail_waits_while_the_index_is_behind() {
             .expect("taken after a while");
     });
     assert_eq!(store.writes.lock().expect("no panic").len(), 1);
+}
+
+/// An index that cannot commit is not waited for: it may take hours.
+#[test]
+fn mail_is_refused_at_once_while_the_index_takes_nothing() {
+    use ringpost_api::Error::{Full, Io};
+    for (why, told) in [(Full, Error::Store(Full)), (Io("EIO".into()), Error::Lag)] {
+        let store = Arc::new(Kept::default());
+        *store.refusal.lock().expect("no panic") = Some(why);
+        run(store.clone(), move |_, post| {
+            let told = told.clone();
+            async move {
+                let recipients = [recipient(1, "a@example.org")];
+                let envelope = Envelope {
+                    reverse_path: None,
+                    recipients: &recipients,
+                    unix: 0,
+                };
+                let mail = arrived(&post, b"a\r\n").await;
+                assert_eq!(post.accept(envelope, mail).await, Err(told));
+                assert_eq!(post.memory().taken(), 0);
+            }
+        });
+        assert!(store.writes.lock().expect("no panic").is_empty());
+    }
 }
