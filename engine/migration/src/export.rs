@@ -36,7 +36,7 @@ const PAGE_ROWS: usize = 500;
 const TRIES: usize = 3;
 
 /// What is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// One account's address; without, all accounts, each below a directory of its name.
     pub account: Option<String>,

@@ -34,7 +34,7 @@ const BATCH_OCTETS: usize = 8 * 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The account's address.
     pub account: String,
@@ -97,6 +97,10 @@ pub struct Place<'p> {
 /// Imports.
 pub fn run(place: &Place<'_>, order: &Order, tell: Tell<'_>) -> Result<Report, Error> {
     let account = mailboxes::account(place.store, &order.account)?;
+    if let Some(into) = &order.naming.into {
+        ringpost_api::name::check(into, place.limits)
+            .map_err(|why| Error::Asked(format!("no mailbox can be called {into:?}: {why}")))?;
+    }
     let mut troubles = Vec::new();
     let owner = order.account.split('@').next().unwrap_or_default();
     let source = Source::open(&order.source, order.format, owner, &mut troubles)?;

@@ -13,10 +13,11 @@ use ringpost_api::write::Write;
 use ringpost_api::{Outcome, Store, read};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, Address, MailboxId};
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 /// How names of folders become names of mailboxes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Naming {
     /// The mailbox below which all go.
     pub into: Option<String>,

@@ -27,8 +27,11 @@ pub mod read;
 pub mod tree;
 pub mod write;
 
+use serde::{Deserialize, Serialize};
+
 /// How a file tells mails apart, and what it does to them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// Content-Length where it fits, else mboxrd.
     #[default]

@@ -14,8 +14,10 @@ use crate::import::Place;
 use crate::journal::{self, Entry, Journal, KEYS_MAX};
 use ringpost_api::write::{Missing, Position, Target};
 use ringpost_api::{Answer, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write, key, read};
+use ringpost_delivery::text;
 use ringpost_log::record::checksum;
 use ringpost_log::{Blocking, Body, Log, LogError, OPERATIONS, Options, Record, file, segment};
+use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
 use std::collections::HashSet;
 use std::future::Future;
@@ -59,7 +61,7 @@ pub struct Mail {
 pub struct Writer<'s> {
     store: &'s dyn Store,
     account: AccountId,
-    lag_octets_max: u64,
+    limits: &'s Limits,
     journal: Journal,
     log: Log,
     driver: Pin<Box<dyn Future<Output = ()> + 's>>,
@@ -94,7 +96,7 @@ impl<'s> Writer<'s> {
         Ok(Writer {
             store,
             account,
-            lag_octets_max: place.limits.delivery_lag_octets_max,
+            limits: place.limits,
             journal,
             log,
             driver: Box::pin(driver.run(submit)),
@@ -116,7 +118,7 @@ impl<'s> Writer<'s> {
         mut tell: impl FnMut() -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.settle()?;
-        while self.store.lag_octets() > self.lag_octets_max {
+        while self.store.lag_octets() > self.limits.delivery_lag_octets_max {
             if tell().is_break() {
                 return Err(Error::Ended);
             }
@@ -138,7 +140,8 @@ impl<'s> Writer<'s> {
                     sink: self.answers.clone(),
                     token: token as u64,
                 };
-                self.log.append(record(self.account, mail), Some(reply))
+                let record = record(self.account, mail, self.limits);
+                self.log.append(record, Some(reply))
             })
             .collect();
         let mut refused = None;
@@ -225,7 +228,7 @@ pub fn done(store: &dyn Store, data: &Path, account: AccountId) -> Result<HashSe
     Ok(open_journal(store, data, account)?.0.take_done())
 }
 
-fn record(account: AccountId, mail: Mail) -> Record {
+fn record(account: AccountId, mail: Mail, limits: &Limits) -> Record {
     let target = Target {
         account,
         mailbox: mail.mailbox,
@@ -238,8 +241,8 @@ fn record(account: AccountId, mail: Mail) -> Record {
     };
     Record {
         targets: vec![target],
+        text: text::row(&mail.digest, &mail.octets, limits),
         digest: mail.digest,
-        text: Vec::new(),
         body: Body::Whole(mail.octets),
     }
 }

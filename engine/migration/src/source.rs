@@ -13,6 +13,7 @@ use crate::maildir::{self, file, list, tree};
 use crate::marks::Marks;
 use crate::mbox::{self, Dialect};
 use crate::{Trouble, line};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read};
@@ -23,7 +24,8 @@ use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 /// What a source is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// One directory, one file for each mail.
     Maildir,

@@ -7,4 +7,5 @@ mod fuzz;
 mod house;
 mod life;
 mod mails;
+mod migration;
 mod roundtrip;

@@ -10,6 +10,8 @@ pub mod check;
 pub mod demo;
 pub mod dns;
 pub mod exit;
+pub mod export;
+pub mod import;
 pub mod init;
 pub mod password;
 pub mod progress;
@@ -52,6 +54,10 @@ enum Command {
     Backup(backup::Backup),
     /// Bring a backup back into a new folder
     Restore(restore::Restore),
+    #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
+    Export(export::Export),
     /// How the store is
     #[command(subcommand)]
     Store(store::Store),
@@ -99,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Alias(alias) => alias.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Import(import) => import.run(),
+        Command::Export(export) => export.run(),
         Command::Store(store) => store.run(),
         Command::Verify(verify) => verify.run(),
         Command::Usage(usage) => usage.run(),

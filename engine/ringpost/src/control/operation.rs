@@ -8,8 +8,8 @@
 //! operator goes away: the teller breaks.
 
 use super::request::Answer;
-use crate::cli::backup;
 use crate::cli::exit::Failure;
+use crate::cli::{backup, export, import};
 use crate::cli::{usage, verify};
 use crate::config::Config;
 use ringpost_lmdb::Lmdb;
@@ -32,6 +32,10 @@ pub enum Operation {
     Verify { quick: bool },
     /// Where the octets are.
     Usage,
+    /// Mail of another server into an account.
+    Import(ringpost_migration::import::Order),
+    /// Mail of accounts into files.
+    Export(ringpost_migration::export::Order),
 }
 
 impl Operation {
@@ -41,6 +45,8 @@ impl Operation {
             Operation::Backup { .. } => "backup",
             Operation::Verify { .. } => "verify",
             Operation::Usage => "usage",
+            Operation::Import(_) => "import",
+            Operation::Export(_) => "export",
         }
     }
 }
@@ -101,6 +107,8 @@ pub fn perform(world: &World, operation: &Operation, tell: Teller<'_>) -> Result
         Operation::Backup { to } => backup::perform(world, to, tell),
         Operation::Verify { quick } => verify::perform(world, *quick, tell),
         Operation::Usage => usage::perform(world),
+        Operation::Import(order) => import::perform(world, order, tell),
+        Operation::Export(order) => export::perform(world, order, tell),
     }
 }
 
