@@ -282,6 +282,10 @@ impl Disk {
                 let file = self.seen.get(from).copied();
                 self.name(to, vec![(from.clone(), None), (to.clone(), file)]);
             }
+            Event::Link { from, to } => {
+                let file = self.seen.get(from).copied();
+                self.name(to, vec![(to.clone(), file)]);
+            }
             Event::Mark(_) => {}
         }
     }

@@ -10,7 +10,7 @@ use crate::alone;
 use crate::check::{Checker, Promised};
 use crate::disk::{Disk, Loss};
 use crate::random::Random;
-use crate::story::{self, Story};
+use crate::story::{self, Cast, Story};
 use crate::trace::{Event, Watch};
 use std::path::Path;
 use std::process::Command;
@@ -18,9 +18,9 @@ use std::process::Command;
 const SEED: u64 = 0x907e;
 
 /// A story of `steps` steps and its own directory, which is empty afterwards but for the octets that were written.
-fn tell(seed: u64, steps: usize) -> Story {
+fn tell(seed: u64, steps: usize, cast: Cast) -> Story {
     let root = tempfile::tempdir().expect("a scratch directory");
-    story::tell(root.path(), seed, steps)
+    story::tell(root.path(), seed, steps, cast)
 }
 
 /// The moments at which the power goes, and how.
@@ -96,13 +96,24 @@ fn long() -> bool {
 #[test]
 fn what_was_answered_outlives_the_power() {
     let _alone = alone();
+    lose_everywhere(Cast::Clients, 60);
+}
+
+/// Also while mails move and segments go.
+#[test]
+fn what_was_answered_outlives_the_power_and_the_tidier() {
+    let _alone = alone();
+    lose_everywhere(Cast::Tidied, 100);
+}
+
+fn lose_everywhere(cast: Cast, steps: usize) {
     println!("seed {SEED:#x}");
     let (seeds, steps, plan) = match long() {
-        true => (0..20, 400, LONG),
-        false => (0..1, 60, SHORT),
+        true => (0..20, steps * 4, LONG),
+        false => (0..1, steps, SHORT),
     };
     for seed in seeds {
-        let story = tell(SEED + seed, steps);
+        let story = tell(SEED + seed, steps, cast);
         let count = lose_all_along(&story, &plan, SEED + seed);
         println!("{} events, {count} losses", story.events.len());
         assert!(count > 100, "the story was one");
@@ -127,7 +138,7 @@ const FLAW: &str = "RINGPOST_CRASH_FLAW";
 fn a_store_that_forgets_to_sync_is_found_out() {
     let _alone = alone();
     if let Ok(flaw) = std::env::var(FLAW) {
-        let mut story = tell(SEED, 40);
+        let mut story = tell(SEED, 40, Cast::Clients);
         let (_, forgotten) = FLAWS.iter().find(|(name, _)| *name == flaw).expect("known");
         story
             .events

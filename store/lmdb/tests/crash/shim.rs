@@ -416,3 +416,41 @@ pub unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int
         (result, Vec::from_iter((result == 0).then_some(event)))
     })
 }
+
+/// # Safety
+/// - as for linkat(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn linkat(
+    from_folder: c_int,
+    from: *const c_char,
+    to_folder: c_int,
+    to: *const c_char,
+    flags: c_int,
+) -> c_int {
+    let (old, new, flags) = (
+        c_long::from(from_folder),
+        c_long::from(to_folder),
+        c_long::from(flags),
+    );
+    // SAFETY: the caller's promise.
+    let call = || unsafe { libc::syscall(libc::SYS_linkat, old, from, new, to, flags) as c_int };
+    // SAFETY: the caller's promise.
+    let places = unsafe { (named(from_folder, from), named(to_folder, to)) };
+    let (Some(from), Some(to)) = places else {
+        return call();
+    };
+    trace::entry(&to.clone(), || {
+        let result = call();
+        let event = Event::Link { from, to };
+        (result, Vec::from_iter((result == 0).then_some(event)))
+    })
+}
+
+/// # Safety
+/// - as for link(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn link(from: *const c_char, to: *const c_char) -> c_int {
+    let here = libc::AT_FDCWD;
+    // SAFETY: the caller's promise.
+    unsafe { linkat(here, from, here, to, 0) }
+}

@@ -13,6 +13,7 @@ use ringpost_api::behaviour::NOW;
 use ringpost_api::table::flag;
 use ringpost_api::write::{FlagChange, StoreFlags, Transfer};
 use ringpost_api::{Answer, ReplyTo, Sink, Store, Write, read};
+use ringpost_lmdb::tidy::{self, Tidy};
 use ringpost_lmdb::{Lmdb, Options};
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::{Append, Body, Log, Stream};
@@ -26,6 +27,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Octets of a segment here.
 const SEGMENT_OCTETS: u64 = 16 * 1024;
@@ -45,6 +47,27 @@ pub fn options() -> Options {
     }
 }
 
+/// A tidier that is called for and waits for nothing.
+pub fn tidier(store: &Arc<Lmdb>) -> Tidy {
+    let options = tidy::Options {
+        grace: Duration::ZERO,
+        octets_per_second: 1 << 40,
+        live_percent: 70,
+        segment_octets: SEGMENT_OCTETS,
+        ..Default::default()
+    };
+    Tidy::by_hand(Arc::clone(store), options).expect("a directory of ours")
+}
+
+/// Who is in a story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// Those who bring mail and those who read it.
+    Clients,
+    /// And the tidier. What it asks the index for is not among the writes: it changes nothing that clients see.
+    Tidied,
+}
+
 /// What happened.
 pub struct Story {
     /// The directory that the events name.
@@ -55,6 +78,7 @@ pub struct Story {
     pub writes: Vec<Write>,
     /// The number of each mail.
     pub mails: BTreeMap<BlobId, u64>,
+    pub cast: Cast,
 }
 
 /// Takes the index's answers on its thread.
@@ -172,6 +196,8 @@ struct Teller {
     random: Random,
     root: PathBuf,
     watch: Arc<Watch>,
+    cast: Cast,
+    tidier: Option<Tidy>,
     /// None between two runs.
     store: Option<Arc<Lmdb>>,
     shards: Vec<Shard>,
@@ -206,7 +232,7 @@ impl Asked {
 }
 
 /// Lets things happen below the new directory `root`, `steps` of them.
-pub fn tell(root: &Path, seed: u64, steps: usize) -> Story {
+pub fn tell(root: &Path, seed: u64, steps: usize, cast: Cast) -> Story {
     let root = root.canonicalize().expect("the directory is there");
     let watch = Arc::new(Watch::record(&root));
     let (sender, heard) = mpsc::channel();
@@ -216,6 +242,8 @@ pub fn tell(root: &Path, seed: u64, steps: usize) -> Story {
     });
     let mut teller = Teller {
         random: Random::new(seed),
+        cast,
+        tidier: None,
         store: None,
         root,
         watch,
@@ -252,6 +280,8 @@ impl Teller {
     fn open(&mut self) {
         let opened = Lmdb::open(&self.root, options()).expect("a directory of ours");
         assert_eq!(opened.replay().records, 0, "it is new, or was closed well");
+        // Before the logs: files that nobody names now are left over.
+        self.tidier = (self.cast == Cast::Tidied).then(|| tidier(&opened));
         for number in 0..LOGS {
             let (asked, store) = (Rc::clone(&self.asked), Arc::clone(&opened));
             let mut random = Random::new(number.into());
@@ -275,7 +305,15 @@ impl Teller {
             8 | 9 => self.stream(),
             10..=12 => self.turn(),
             13 => self.wait(),
+            14 => self.tidy(),
             _ => self.change(),
+        }
+    }
+
+    /// Holes, moved mails, segments removed. Nobody else asks for anything meanwhile.
+    fn tidy(&mut self) {
+        if let Some(tidier) = &mut self.tidier {
+            tidier.round().expect("nothing is in its way");
         }
     }
 
@@ -427,6 +465,7 @@ impl Teller {
         for shard in self.shards.drain(..) {
             shard.close();
         }
+        self.tidier = None;
         self.store = None;
     }
 
@@ -438,6 +477,7 @@ impl Teller {
             root: self.root,
             writes,
             mails: self.mails,
+            cast: self.cast,
         }
     }
 }

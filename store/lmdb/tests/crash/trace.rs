@@ -41,6 +41,8 @@ pub enum Event {
     Remove { path: PathBuf },
     /// A name was changed.
     Rename { from: PathBuf, to: PathBuf },
+    /// A file got a second name.
+    Link { from: PathBuf, to: PathBuf },
     /// The workload was promised something.
     Mark(Mark),
 }
