@@ -122,7 +122,11 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             OpenError::Damaged { path, what } => {
-                write!(f, "{}: {what}; restore it from a backup", path.display())
+                write!(
+                    f,
+                    "{}: {what}; restore it from a backup, or make the index anew with ringpost rebuild",
+                    path.display()
+                )
             }
             OpenError::Io { path, error } => write!(f, "{}: {error}", path.display()),
             OpenError::Index { path, error } => write!(f, "{}: {error}", path.display()),

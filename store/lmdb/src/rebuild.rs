@@ -70,7 +70,7 @@ pub struct Rebuilt {
 pub struct Account {
     pub id: u32,
     pub name: String,
-    /// Whether it was not in the old index, or that could not be read: it was made, and may not log in.
+    /// Whether it was not in the old index, or that could not be read: it was made, and has no password.
     pub made: bool,
     /// Messages that were delivered to it. Flags set later, moves, copies and expunges are lost.
     pub messages: u64,

@@ -15,6 +15,7 @@ pub mod import;
 pub mod init;
 pub mod password;
 pub mod progress;
+pub mod rebuild;
 pub mod restore;
 pub mod store;
 pub mod usage;
@@ -62,6 +63,7 @@ enum Command {
     #[command(subcommand)]
     Store(store::Store),
     Verify(verify::Verify),
+    Rebuild(rebuild::Rebuild),
     Usage(usage::UsageOf),
     /// DNS records of a local domain
     #[command(subcommand)]
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Store(store) => store.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Rebuild(rebuild) => rebuild.run(),
         Command::Usage(usage) => usage.run(),
         Command::Dns(dns) => dns.run(),
     };

@@ -124,14 +124,18 @@ pub fn open(config: &Config) -> Result<Arc<Lmdb>, Failure> {
             data_dir.display()
         ))
     })?;
+    Lmdb::open(data_dir, options(config)).map_err(Failure::unreachable)
+}
+
+/// How the store is kept, as the configuration says.
+pub fn options(config: &Config) -> ringpost_lmdb::Options {
     let usual = ringpost_lmdb::Options::default();
-    let options = ringpost_lmdb::Options {
+    ringpost_lmdb::Options {
         limits: config.limits.clone(),
         map_octets: config.map_octets.unwrap_or(usual.map_octets),
         alarm: tell,
         ..usual
-    };
-    Lmdb::open(data_dir, options).map_err(Failure::unreachable)
+    }
 }
 
 /// Makes a folder for the server's user alone, and the ones above it.

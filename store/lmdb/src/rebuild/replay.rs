@@ -4,7 +4,7 @@
 //! log 0  ---.
 //! log 1  ---+--- the oldest next, by INTERNALDATE ---> its mailboxes ---> table rows
 //! moved  ---'                                          the account is gone: left out
-//!                                                      nobody knows of it: recovered-<id>, which may not log in
+//!                                                      nobody knows of it: recovered-<id>, without a password
 //!                                                      the mailbox is gone: mailbox Recovered of its account
 //! ```
 //! In:  every record of every log, from the first segment on. Out: rows, and what is said of each account.
@@ -18,7 +18,7 @@ use crate::env::{Change, Env};
 use crate::open::{OpenError, recover_failed};
 use crate::tidy::{self, Place};
 use ringpost_api::apply::{self, Edits, Rows, Terms};
-use ringpost_api::table::{AccountRow, Stretch};
+use ringpost_api::table::Stretch;
 use ringpost_api::write::{Deliver, Missing, Position, Target};
 use ringpost_api::{Error, Outcome, Snapshot, Table, Write, key, read};
 use ringpost_log::record::{Entry, Moved};
@@ -336,7 +336,7 @@ impl Replay<'_> {
         Ok(there)
     }
 
-    /// Makes an account of this very id, which may not log in.
+    /// Makes an account of this very id. It has no password, so nobody can log in.
     fn make(&mut self, rows: &mut Change<'_>, id: AccountId) -> Result<Account, Error> {
         let next = read::number(&*rows, "next_account")?;
         rows.put(Table::Setting, b"next_account", &id.0.to_le_bytes())?;
@@ -352,17 +352,6 @@ impl Replay<'_> {
             secret: String::new(),
         };
         self.apply(rows, &create)??;
-        let row = rows
-            .get(Table::Account, &key::account(id))?
-            .map(<[u8]>::to_vec);
-        let row = row.ok_or_else(|| Error::Damaged(format!("account {id} was made in vain")))?;
-        let mut value = Vec::new();
-        AccountRow {
-            disabled: true,
-            ..AccountRow::read(&row)?
-        }
-        .encode(&mut value);
-        rows.put(Table::Account, &key::account(id), &value)?;
         let next = next.max(id.0.saturating_add(1));
         rows.put(Table::Setting, b"next_account", &next.to_le_bytes())?;
         Ok(Account {
