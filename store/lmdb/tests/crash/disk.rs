@@ -356,14 +356,14 @@ mod tests {
     use super::*;
 
     fn found(disk: &Disk, loss: Loss, seed: u64) -> Option<Vec<u8>> {
-        let folder = tempfile::tempdir().expect("a scratch directory");
+        let folder = crate::scratch();
         disk.lose(loss, &mut Random::new(seed), folder.path());
         fs::read(folder.path().join("f")).ok()
     }
 
     #[test]
     fn what_is_synced_stays_and_the_rest_may_go() {
-        let root = tempfile::tempdir().expect("a scratch directory");
+        let root = crate::scratch();
         let root = root.path().canonicalize().expect("it is there");
         let (path, folder) = (root.join("f"), root.clone());
         let mut disk = Disk::new(&root);

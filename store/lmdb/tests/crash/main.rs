@@ -13,6 +13,7 @@ mod shim;
 mod story;
 mod trace;
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One test at a time: a child that is being made has, for a moment, everything open that its parent has, and so holds
@@ -20,4 +21,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A scratch directory, in memory where there is one: nothing here hangs on what a disk does.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
+    made.expect("a scratch directory")
 }

@@ -10,6 +10,7 @@ use crate::alone;
 use crate::check::{Checker, Promised};
 use crate::disk::{Disk, Loss};
 use crate::random::Random;
+use crate::scratch;
 use crate::story::{self, Cast, Story};
 use crate::trace::{Event, Watch};
 use std::path::Path;
@@ -19,7 +20,7 @@ const SEED: u64 = 0x907e;
 
 /// A story of `steps` steps and its own directory, which is empty afterwards but for the octets that were written.
 fn tell(seed: u64, steps: usize, cast: Cast) -> Story {
-    let root = tempfile::tempdir().expect("a scratch directory");
+    let root = scratch();
     story::tell(root.path(), seed, steps, cast)
 }
 
@@ -53,7 +54,7 @@ fn lose_all_along(story: &Story, plan: &Plan, seed: u64) -> usize {
     let mut count = 0;
     let mut lose = |disk: &Disk, promised: &Promised, loss, at: usize, random: &mut Random| {
         let before = random.clone();
-        let data = tempfile::tempdir().expect("a scratch directory");
+        let data = scratch();
         let _unsynced = Watch::unsynced(data.path());
         disk.lose(loss, random, data.path());
         let _told = Told(format!("event {at}, {loss:?}, {before:?}"));
