@@ -3,12 +3,14 @@
 //! In:  writes, in order. Out: what came of each, durable on return; or the error for which none of them stands.
 //!
 //! Invariant: a write that fails fails alone. One that LMDB cannot take, for a damaged page or a row that is none, spoils
-//! the transaction: it is given up and made again without that write. What fails for all (no room, an I/O error) is the error
-//! of the whole.
+//! the transaction: it is given up and made again without that write, or, where it is a mail to several accounts, without
+//! those that the damage concerns. What fails for all (no room, an I/O error) is the error of the whole.
 
 use crate::env::{Opened, Trouble};
 use ringpost_api::apply::{self, Edits, Terms};
+use ringpost_api::write::Deliver;
 use ringpost_api::{Changed, Error, Outcome, Write};
+use ringpost_types::AccountId;
 use std::collections::BTreeMap;
 
 /// What came of a batch.
@@ -41,22 +43,37 @@ pub(crate) fn commit<'w>(
     edits: &mut Edits,
 ) -> Result<Applied, Error> {
     let mut applied = Applied::default();
-    let mut spoilers = BTreeMap::new();
+    let mut spoilers: BTreeMap<usize, Spoiler> = BTreeMap::new();
     'again: loop {
         applied.clear();
         let mut rows = opened.write()?;
         for (number, write) in writes.clone().enumerate() {
-            if let Some(error) = spoilers.get(&number) {
-                refused(write, error, &mut applied);
-                continue;
-            }
-            let outcome = apply::apply(&mut rows, write, terms, edits);
+            let spoiler = spoilers.get(&number);
+            let part = match spoiler {
+                None => write,
+                Some(Spoiler::Part { part, .. }) => part,
+                Some(Spoiler::Whole(error)) => {
+                    refused(write, error, &mut applied);
+                    continue;
+                }
+            };
+            let outcome = apply::apply(&mut rows, part, terms, edits);
             match (rows.trouble(), outcome) {
-                (Trouble::None, Ok(outcome)) => note(write, outcome, edits, &mut applied),
+                (Trouble::None, Ok(outcome)) => {
+                    if let Some(Spoiler::Part { missed, .. }) = spoiler {
+                        edits.missed.extend_from_slice(missed);
+                    }
+                    note(write, outcome, edits, &mut applied);
+                }
                 (Trouble::Write, outcome) => {
+                    drop(rows);
                     let error = outcome.and_then(|outcome| outcome.map(drop)).err();
                     let error = error.unwrap_or(Error::Damaged("index: a damaged page".into()));
-                    spoilers.insert(number, error);
+                    let again = match spoiler {
+                        None => Spoiler::of(opened, write, error, terms, edits)?,
+                        Some(_) => Spoiler::Whole(error),
+                    };
+                    spoilers.insert(number, again);
                     continue 'again;
                 }
                 (_, Err(error)) => return Err(error),
@@ -68,6 +85,58 @@ pub(crate) fn commit<'w>(
         rows.commit()?;
         once_each(&mut applied.changed);
         return Ok(applied);
+    }
+}
+
+/// A write that spoilt the transaction, and what can be done of it.
+enum Spoiler {
+    /// Nothing.
+    Whole(Error),
+    /// A mail without those accounts whose rows are damaged. Nobody waits for one that goes to several.
+    Part {
+        part: Write,
+        missed: Vec<(AccountId, Error)>,
+    },
+}
+
+impl Spoiler {
+    /// Tries a mail on each of its accounts alone, in transactions that are given up.
+    fn of(
+        opened: &Opened,
+        write: &Write,
+        error: Error,
+        terms: Terms<'_>,
+        edits: &mut Edits,
+    ) -> Result<Self, Error> {
+        let Write::Deliver(deliver) = write else {
+            return Ok(Spoiler::Whole(error));
+        };
+        let (mut targets, mut missed) = (Vec::new(), Vec::new());
+        for target in &deliver.targets {
+            let alone = Write::Deliver(Deliver {
+                targets: vec![target.clone()],
+                ..deliver.clone()
+            });
+            let mut rows = opened.write()?;
+            let outcome = apply::apply(&mut rows, &alone, terms, edits);
+            match rows.trouble() {
+                Trouble::None => targets.push(target.clone()),
+                _ => {
+                    let own = outcome.and_then(|outcome| outcome.map(drop)).err();
+                    missed.push((target.account, own.unwrap_or(error.clone())));
+                }
+            }
+        }
+        Ok(match targets.is_empty() || missed.is_empty() {
+            true => Spoiler::Whole(error),
+            false => Spoiler::Part {
+                part: Write::Deliver(Deliver {
+                    targets,
+                    ..deliver.clone()
+                }),
+                missed,
+            },
+        })
     }
 }
 

@@ -75,6 +75,8 @@ pub enum Reason {
     MapFull,
     /// Commits fail otherwise.
     Failing(String),
+    /// A commit is under way for so long: the disk does not answer.
+    Stuck { seconds: u64 },
 }
 
 impl Reason {
@@ -103,6 +105,10 @@ impl fmt::Display for Reason {
             ),
             Reason::MapFull => f.write_str(crate::env::MAP_FULL),
             Reason::Failing(what) => f.write_str(what),
+            Reason::Stuck { seconds } => write!(
+                f,
+                "a commit is under way for {seconds} s: the disk does not answer"
+            ),
         }
     }
 }
@@ -116,6 +122,9 @@ impl fmt::Display for State {
     }
 }
 
+/// A commit that takes longer has a disk that does not answer. Back-pressure holds new mail back meanwhile.
+const STUCK_SECONDS: u64 = 10;
+
 /// What the writer knows of its health, to be looked at from any thread.
 #[derive(Default)]
 pub(crate) struct Pulse {
@@ -126,6 +135,8 @@ pub(crate) struct Pulse {
     pub commits_failed: AtomicU64,
     pub writes: AtomicU64,
     pub last_commit: AtomicU64,
+    /// When the commit that is under way began, in seconds since 1970 UTC; 0: none is.
+    pub committing: AtomicU64,
     pub readers_late: AtomicU64,
     pub disk_free_octets: AtomicU64,
 }
@@ -160,8 +171,13 @@ impl Pulse {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it is, and since when.
-    pub fn state(&self) -> (State, u64) {
+    /// How it is as of `now`, and since when.
+    pub fn state(&self, now: u64) -> (State, u64) {
+        let begun = self.committing.load(Ordering::Relaxed);
+        let seconds = now.saturating_sub(begun);
+        if begun > 0 && seconds >= STUCK_SECONDS {
+            return (State::Degraded(Reason::Stuck { seconds }), begun);
+        }
         let condition = self.condition();
         (condition.state(), condition.since)
     }
@@ -252,13 +268,13 @@ mod tests {
     #[test]
     fn failures_are_told_once_and_so_is_their_end() {
         let pulse = Pulse::new(7);
-        assert_eq!(pulse.state(), (State::Well, 7));
+        assert_eq!(pulse.state(0), (State::Well, 7));
         assert_eq!(pulse.committed(8, 3), None);
         assert_eq!(pulse.accepts(), Ok(()));
         assert!(pulse.failed(9, &Error::Full).is_some());
         assert_eq!(pulse.failed(10, &Error::Full), None);
         assert_eq!(
-            pulse.state(),
+            pulse.state(0),
             (State::Degraded(Reason::DiskFull), 9),
             "since the first"
         );
@@ -275,7 +291,7 @@ mod tests {
         assert_eq!(pulse.failed(13, &Error::Io("other".into())), None);
         assert!(pulse.committed(14, 1).is_some());
         assert_eq!(pulse.committed(15, 1), None);
-        assert_eq!(pulse.state(), (State::Well, 14));
+        assert_eq!(pulse.state(0), (State::Well, 14));
         assert_eq!(pulse.accepts(), Ok(()));
         assert_eq!(pulse.writes.load(Ordering::Relaxed), 5);
     }
@@ -300,6 +316,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_commit_that_does_not_end_is_told() {
+        let pulse = Pulse::new(0);
+        pulse.committing.store(100, Ordering::Relaxed);
+        assert_eq!(pulse.state(109).0, State::Well);
+        let stuck = State::Degraded(Reason::Stuck { seconds: 10 });
+        assert_eq!(pulse.state(110), (stuck, 100));
+        pulse.committing.store(0, Ordering::Relaxed);
+        assert_eq!(pulse.state(110).0, State::Well);
+    }
+
     /// A commit that succeeds does not make room.
     #[test]
     fn low_stays_low_when_commits_fail_and_recover() {
@@ -308,7 +335,7 @@ mod tests {
         assert!(pulse.failed(2, &Error::Full).is_some());
         assert!(pulse.committed(3, 1).is_some());
         assert_eq!(
-            pulse.state().0,
+            pulse.state(0).0,
             State::Degraded(Reason::DiskLow { free_octets: 10 })
         );
         assert_eq!(pulse.committed(4, 1), None);

@@ -262,7 +262,7 @@ impl Lmdb {
 
     /// How the index is.
     pub fn health(&self) -> Health {
-        let (state, since) = self.shared.pulse.state();
+        let (state, since) = self.shared.pulse.state(writer::now());
         let pulse = &self.shared.pulse;
         let company = self.env.company();
         let pages = self.env.pages().unwrap_or_default();

@@ -237,7 +237,10 @@ impl Writer {
     fn commit(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         let begun = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        shared.pulse.committing.store(now(), Ordering::Relaxed);
         let applied = self.apply(&batch.requests);
+        shared.pulse.committing.store(0, Ordering::Relaxed);
         self.committed = Instant::now();
         self.gather = self.pace.after(self.committed - begun);
         match applied {

@@ -75,11 +75,19 @@ fn what_meets_it_fails_alone() {
     let damaged = ask(&*lmdb, to(MAILS + 4, 2));
     assert!(matches!(damaged, Err(Error::Damaged(_))), "{damaged:?}");
     assert!(ask(&*lmdb, to(MAILS + 5, 1)).is_ok());
-    assert_eq!(messages(&lmdb, 1) as u64, MAILS / 2 + 3);
+    // To both: the one gets it.
+    let (Write::Deliver(mut both), Write::Deliver(other)) = (to(MAILS + 6, 1), to(0, 2)) else {
+        unreachable!("they are deliveries");
+    };
+    both.targets.extend(other.targets);
+    lmdb.submit(Write::Deliver(both), None);
+    assert!(ask(&*lmdb, to(MAILS + 7, 1)).is_ok());
+    assert_eq!(messages(&lmdb, 1) as u64, MAILS / 2 + 5);
     assert_eq!(messages(&lmdb, 2) as u64, MAILS / 2, "as it was");
     assert_eq!((lmdb.health().state, lmdb.lag_octets()), (State::Well, 0));
     let heard = HEARD.lock().expect("no panic").clone();
-    assert_eq!(heard.len(), 3, "each mail that is missing: {heard:?}");
+    assert_eq!(heard.len(), 4, "each mail that is missing: {heard:?}");
+    assert!(heard[3].contains("did not reach account 2"), "{heard:?}");
     assert!(
         heard
             .iter()

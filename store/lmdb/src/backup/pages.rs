@@ -5,6 +5,7 @@
 
 use super::{BackupError, IndexPart, at, create, folder};
 use crate::env::Env;
+use ringpost_api::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::OwnedFd;
@@ -120,6 +121,10 @@ pub(super) fn copy(
                 Ok(count) => count,
                 Err(error) => break Err(error),
             };
+            if env.is_wanted() {
+                let why = "the index is to be opened again; take the backup once more".to_owned();
+                break Err(BackupError::Store(Error::Io(why)));
+            }
             octets += count as u64;
             let checksum = xxh3_64(&buffer[..count]);
             let old = before.and_then(|before| before.0.get(map.0.len()));
