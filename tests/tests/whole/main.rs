@@ -5,6 +5,7 @@ mod crash;
 mod dialogs;
 mod fuzz;
 mod house;
+mod large;
 mod life;
 mod mails;
 mod migration;
