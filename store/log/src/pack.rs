@@ -72,7 +72,7 @@ impl Packer {
 
 /// Whether packing saves an eighth.
 fn pays(raw: usize, packed: usize) -> bool {
-    packed + raw / 8 <= raw && raw > 0
+    raw > 0 && packed as u64 * 8 <= raw as u64 * 7
 }
 
 /// Ends of the frames so far.

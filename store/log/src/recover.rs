@@ -481,12 +481,17 @@ impl Window {
         self.at(at, count).map(Option::unwrap_or_default)
     }
 
-    /// The end of the last eight octets from `at` on, `at` being a multiple of 8, that are not all zero.
+    /// The end of the last eight octets from `at` on, `at` being a multiple of 8, that are not all zero; there may be fewer
+    /// at the end of the file.
     fn data_end(&mut self, at: u64) -> io::Result<Option<u64>> {
         let (mut next, mut end) = (at, None);
         while let Some(some) = self.data(next)? {
             next = some + ALIGN;
             end = Some(next);
+        }
+        let rest = self.upto(self.octets - self.octets % ALIGN, ALIGN as usize)?;
+        if rest.iter().any(|&octet| octet != 0) {
+            end = Some(self.octets);
         }
         Ok(end)
     }
