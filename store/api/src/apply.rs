@@ -32,6 +32,8 @@ use ringpost_types::limit::Limits;
 
 /// Keywords of one mailbox at most, whatever limit `imap_keywords_max` says: the bits of a message row.
 pub const KEYWORDS_MAX: u64 = 64;
+/// Messages that one EXPUNGE takes out: some fifty milliseconds, for which everybody else's writes wait.
+pub const EXPUNGE_MAX: usize = 4_000;
 /// Targets of one alias.
 pub const ALIAS_TARGETS_MAX: usize = 1_000;
 

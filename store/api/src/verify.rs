@@ -376,10 +376,10 @@ impl Check<'_> {
                     // Told of with its mailbox.
                     (_, Err(Error::Damaged(_))) => {}
                     (_, Err(error)) => return Err(error),
-                    (ChangeKind::Added | ChangeKind::Flags, Ok(message)) => {
-                        if message.is_none_or(|row| row.modseq != place.modseq) {
-                            check.tell(Subject::Row(Table::Change, key.to_vec()), Wrong::Stray);
-                        }
+                    (ChangeKind::Added | ChangeKind::Flags, Ok(message))
+                        if message.is_none_or(|row| row.modseq != place.modseq) =>
+                    {
+                        check.tell(Subject::Row(Table::Change, key.to_vec()), Wrong::Stray);
                     }
                     (ChangeKind::Vanished, Ok(Some(_))) => {
                         check.tell(own, Wrong::Contradicts("it is told to have left"));

@@ -31,7 +31,8 @@ pub enum Write {
     },
     /// Change flags of messages. RFC 9051 §6.4.6.
     Store(StoreFlags),
-    /// Remove messages that have `\Deleted`; with `uids`, only those among them. RFC 9051 §6.4.3, §6.4.9.
+    /// Remove messages that have `\Deleted`, or as many of them as one write may; with `uids`, only those among them.
+    /// RFC 9051 §6.4.3, §6.4.9.
     Expunge {
         account: AccountId,
         mailbox: MailboxId,
@@ -249,8 +250,12 @@ pub enum Outcome {
         changed: Vec<Uid>,
         modified: Vec<Uid>,
     },
-    /// UIDs that are gone, ascending.
-    Expunged { modseq: ModSeq, uids: Vec<Uid> },
+    /// UIDs that are gone, ascending; whether there are more: the same write again goes on.
+    Expunged {
+        modseq: ModSeq,
+        uids: Vec<Uid>,
+        more: bool,
+    },
     /// COPYUID: the target's UIDVALIDITY, and pairs of old and new UID, ascending. RFC 9051 §7.1.
     Transferred {
         uidvalidity: u32,

@@ -10,7 +10,7 @@ use ringpost_api::search::{self, Query, Round, SLOTS};
 use ringpost_api::table::{Encoding, Stretch, flag};
 use ringpost_api::text::{self, PIECE_OCTETS, Scratch};
 use ringpost_api::write::{Deliver, Missing, Position, Target};
-use ringpost_api::{Error, Outcome, Snapshot, Store, Table, Write, key};
+use ringpost_api::{Error, Outcome, Snapshot, Table, Write, key};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
 

@@ -24,10 +24,10 @@ pub(super) async fn run(session: &mut Session, store: &command::Store<'_>) -> An
     if store.flags.keywords.len() as u64 > limits.imap_keywords_max {
         return Err(Refusal::No(Some(Code::Limit), "Too many keywords."));
     }
-    let write = Write::Store(StoreFlags {
+    let mut flags = StoreFlags {
         account: view.account,
         mailbox: view.mailbox,
-        uids,
+        uids: Vec::new(),
         change: match store.change {
             command::FlagChange::Replace => FlagChange::Replace,
             command::FlagChange::Add => FlagChange::Add,
@@ -41,22 +41,28 @@ pub(super) async fn run(session: &mut Session, store: &command::Store<'_>) -> An
             .map(|&keyword| keyword.into())
             .collect(),
         unchanged_since: store.unchanged_since.map(ModSeq),
-    });
-    session.news(Renumber::Later).await?;
-    let outcome = session.submit(write).await?;
-    let Outcome::Stored {
-        modseq,
-        changed,
-        modified,
-    } = outcome
-    else {
-        return Ok(Done::plain("STORE completed."));
     };
-    let complete = changed.len() == asked;
-    if !store.silent {
-        tell(session, &changed, store.numbers).await?;
+    session.news(Renumber::Later).await?;
+    let (mut done, mut modified) = (0, Vec::new());
+    for some in uids.chunks(STORE_MAX) {
+        flags.uids = some.to_vec();
+        let outcome = session.submit(Write::Store(flags.clone())).await?;
+        let Outcome::Stored {
+            modseq,
+            changed,
+            modified: left_out,
+        } = outcome
+        else {
+            continue;
+        };
+        done += changed.len();
+        modified.extend(left_out);
+        if !store.silent {
+            tell(session, &changed, store.numbers).await?;
+        }
+        session.selected()?.made(modseq, changed);
     }
-    session.selected()?.made(modseq, changed);
+    let complete = done == asked;
     if !modified.is_empty() {
         return Ok(Done {
             code: DoneCode::Modified(modified),
@@ -72,6 +78,9 @@ pub(super) async fn run(session: &mut Session, store: &command::Store<'_>) -> An
     }
     Ok(Done::plain("STORE completed."))
 }
+
+/// Messages that one write changes, so that others write in between. RFC 3501 §6.4.6 does not ask for all at once.
+const STORE_MAX: usize = 4_000;
 
 /// FETCH responses with the flags as they are now, in rounds.
 async fn tell(session: &mut Session, changed: &[Uid], numbers: Numbers) -> Result<(), Refusal> {

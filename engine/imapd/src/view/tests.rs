@@ -76,7 +76,7 @@ impl House {
             account: ACCOUNT,
             upto: ModSeq(u64::MAX),
         };
-        ask(&self.store, expunge).expect("expunged");
+        while let Ok(Outcome::Expunged { more: true, .. }) = ask(&self.store, expunge.clone()) {}
         while ask(&self.store, trim.clone()) == Ok(Outcome::Trimmed { more: true }) {}
     }
 

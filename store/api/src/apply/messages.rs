@@ -3,6 +3,7 @@
 //! In:  a mailbox and UIDs; UIDs that are gone are passed over. RFC 9051 §6.4.9.
 //! Out: rows, one MODSEQ for all of them, and what a client is told.
 
+use super::EXPUNGE_MAX;
 use super::draft::{Draft, Mailbox};
 use crate::table::{MessageRow, flag};
 use crate::write::{FlagChange, StoreFlags, Transfer};
@@ -80,20 +81,26 @@ pub(super) fn expunge(
 ) -> Result<Outcome, Error> {
     let mailbox = mailbox_of(draft, account, id)?;
     let (mut modseq, deleted) = (mailbox.highest_modseq, mailbox.deleted);
-    let mut gone = Vec::new();
+    let (mut gone, mut more) = (Vec::new(), false);
+    let mut take = |uid, row: MessageRow| {
+        if row.flags & flag::DELETED == 0 {
+            return ControlFlow::Continue(());
+        }
+        more = gone.len() == EXPUNGE_MAX;
+        if more {
+            return ControlFlow::Break(());
+        }
+        gone.push((uid, row));
+        ControlFlow::Continue(())
+    };
     match uids {
         _ if deleted == 0 => {}
-        None => read::messages(draft.rows, account, id, Uid(1), |uid, row| {
-            if row.flags & flag::DELETED != 0 {
-                gone.push((uid, row));
-            }
-            ControlFlow::Continue(())
-        })?,
+        None => read::messages(draft.rows, account, id, Uid(1), take)?,
         Some(uids) => {
             for &uid in uids {
-                match read::message(draft.rows, account, id, uid)? {
-                    Some(row) if row.flags & flag::DELETED != 0 => gone.push((uid, row)),
-                    _ => {}
+                let row = read::message(draft.rows, account, id, uid)?;
+                if row.is_some_and(|row| take(uid, row).is_break()) {
+                    break;
                 }
             }
         }
@@ -107,6 +114,7 @@ pub(super) fn expunge(
     Ok(Outcome::Expunged {
         modseq,
         uids: gone.into_iter().map(|(uid, _)| uid).collect(),
+        more,
     })
 }
 

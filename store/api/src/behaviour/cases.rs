@@ -44,6 +44,7 @@ pub const ALL: &[Case] = &[
     ("the change feed", feed),
     ("quota", bounds::quota),
     ("what is gone is swept", bounds::sweeping),
+    ("EXPUNGE of many", bounds::expunging),
     ("what is forgotten is told", bounds::trimming),
     ("the last reference frees a record", space::freed),
     ("a mail that moved", space::relocated),

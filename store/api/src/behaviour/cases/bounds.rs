@@ -1,6 +1,7 @@
 //! Quota, what is swept by and by, what the change feed forgets.
 
 use super::*;
+use crate::apply::EXPUNGE_MAX;
 use crate::behaviour::client::Client;
 
 fn append(sequence: u64, mailbox: MailboxId) -> Write {
@@ -139,6 +140,36 @@ pub(super) fn sweeping(store: &dyn Store) {
         .filter(|(table, _)| !kept.contains(table))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// One more than one write takes out. RFC 9051 §6.4.3 does not ask for all at once.
+pub(super) fn expunging(store: &dyn Store) {
+    account(store, "a@example.test");
+    let one = Target {
+        flags: flag::DELETED,
+        ..target(ONE, INBOX, Missing::Inbox)
+    };
+    let expunge = |uids| {
+        let write = Write::Expunge {
+            account: ONE,
+            mailbox: INBOX,
+            uids,
+        };
+        match ask(store, write) {
+            Ok(Outcome::Expunged { uids, more, .. }) => (uids.len(), more),
+            other => panic!("{other:?}"),
+        }
+    };
+    let all: Vec<Uid> = (1..=4 * EXPUNGE_MAX as u32).map(Uid).collect();
+    ask(store, record(1, vec![one.clone(); EXPUNGE_MAX])).expect("delivered");
+    assert_eq!(expunge(None), (EXPUNGE_MAX, false));
+    ask(store, record(2, vec![one.clone(); EXPUNGE_MAX + 1])).expect("delivered");
+    assert_eq!(expunge(None), (EXPUNGE_MAX, true));
+    assert_eq!(expunge(None), (1, false));
+    ask(store, record(3, vec![one; EXPUNGE_MAX + 1])).expect("delivered");
+    assert_eq!(expunge(Some(all.clone())), (EXPUNGE_MAX, true));
+    assert_eq!(expunge(Some(all)), (1, false));
+    sound(store);
 }
 
 pub(super) fn trimming(store: &dyn Store) {
