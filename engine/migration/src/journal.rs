@@ -12,13 +12,13 @@
 //! - a batch is in the journal, durable, before its records go into the log; its first record's sequence is known by then.
 //! - a batch is over when another block stands behind it: the log has taken it, but for the keys in its end.
 //! - the last batch, if it has no end, was under way: what of it is in the store is seen from the store itself, by the
-//!   checksums of the mails under those sequences. A mail of it that was expunged before anyone looked comes again.
+//!   checksum of the mail under each sequence. A mail of it that was expunged before anyone looked comes again.
 //! - a batch whose sequence the log never came to was not imported: also where a store from an earlier backup
 //!   stands beside this journal.
 //! - a torn block was being written: nothing of its batch is in the log.
 
 use ringpost_types::AccountId;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -68,13 +68,13 @@ struct Block {
 }
 
 impl Journal {
-    /// Opens the journal of `data`, for imports into `account`. The log goes on at `sequence`; `stored` tells the
-    /// checksums of mails under the sequences from one number up to another that the store has.
+    /// Opens the journal of `data`, for imports into `account`. The log goes on at `sequence`; `stored` tells which
+    /// sequences from one number up to another the store has a mail under, with its checksum.
     pub fn open(
         data: &Path,
         account: AccountId,
         sequence: u64,
-        stored: impl FnOnce(u64, u64) -> io::Result<HashSet<u64>>,
+        stored: impl FnOnce(u64, u64) -> io::Result<HashMap<u64, u64>>,
     ) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -86,9 +86,9 @@ impl Journal {
         if let Some(open) = journal.read(account, sequence)? {
             let end = open.first + open.entries.len() as u64;
             let stored = stored(open.first, end)?;
-            let undone = open.entries.iter();
-            let undone = undone.filter(|entry| !stored.contains(&entry.checksum));
-            let undone: Vec<u128> = undone.map(|entry| entry.key).collect();
+            let undone = (open.first..).zip(&open.entries);
+            let undone = undone.filter(|(at, entry)| stored.get(at) != Some(&entry.checksum));
+            let undone: Vec<u128> = undone.map(|(_, entry)| entry.key).collect();
             journal.end(open.account, &undone)?;
         }
         // The name, where it is new.
@@ -260,7 +260,7 @@ mod tests {
         each.collect()
     }
 
-    fn done(data: &Path, account: AccountId, sequence: u64, stored: &[u64]) -> Vec<u128> {
+    fn done(data: &Path, account: AccountId, sequence: u64, stored: &[(u64, u64)]) -> Vec<u128> {
         let stored = stored.iter().copied().collect();
         let mut journal =
             Journal::open(data, account, sequence, |_, _| Ok(stored)).expect("writable");
@@ -279,13 +279,14 @@ mod tests {
         journal.begin(BOB, 103, &entries(50..52)).expect("written");
         journal.begin(ALICE, 105, &entries(3..6)).expect("written");
         drop(journal);
-        // The last one was under way: two of its mails are there.
-        assert_eq!(done(data, ALICE, 107, &[30, 50]), [0, 1, 2, 3, 5]);
+        // The last one was under way: two of its mails are there, and under the third's number another one.
+        let stored = [(105, 30), (106, 50), (107, 50)];
+        assert_eq!(done(data, ALICE, 108, &stored), [0, 1, 2, 3, 5]);
         // That is remembered, whatever becomes of those mails.
         assert_eq!(done(data, ALICE, 107, &[]), [0, 1, 2, 3, 5]);
         assert_eq!(done(data, BOB, 107, &[]), [50, 51]);
         // An earlier store: the log has not come so far.
-        assert_eq!(done(data, ALICE, 104, &[510]), [0, 1, 2]);
+        assert_eq!(done(data, ALICE, 104, &[(104, 510)]), [0, 1, 2]);
         assert_eq!(done(data, BOB, 104, &[]), [51]);
         assert_eq!(done(data, ALICE, 1, &[]), [0u128; 0]);
     }
@@ -302,7 +303,7 @@ mod tests {
         assert!(journal.is_done(0) && !journal.is_done(1) && journal.is_done(2));
         journal.begin(ALICE, 4, &entries(1..2)).expect("written");
         drop(journal);
-        assert_eq!(done(data, ALICE, 5, &[10]), [0, 1, 2]);
+        assert_eq!(done(data, ALICE, 5, &[(4, 10)]), [0, 1, 2]);
     }
 
     /// Cut at every octet, and damaged at every octet: what stands before counts, and nothing else.
@@ -320,7 +321,7 @@ mod tests {
         for at in 0..whole.len() {
             let expected: &[u128] = if at < first { &[] } else { &[0, 1] };
             std::fs::write(path(data), &whole[..at]).expect("writable");
-            let all: &[u64] = &[0, 10];
+            let all = &[(1, 0), (2, 10)];
             assert_eq!(done(data, ALICE, 9, all), expected, "cut at {at}");
             let mut damaged = whole.clone();
             damaged[at] ^= 0x40;

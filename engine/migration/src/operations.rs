@@ -13,26 +13,23 @@ use crate::error::Error;
 use crate::import::Place;
 use crate::journal::{self, Entry, Journal, KEYS_MAX};
 use ringpost_api::write::{Missing, Position, Target};
-use ringpost_api::{Answer, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write, key, read};
+use ringpost_api::{Answer, Outcome, ReplyTo, Sink, Store, Write, read};
 use ringpost_delivery::text;
 use ringpost_log::record::checksum;
 use ringpost_log::{Blocking, Body, Log, LogError, OPERATIONS, Options, Record, file, segment};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use std::{io, mem};
 
-/// Octets of a segment of this log. Less than a shard's: what is reserved and not used is given back at the next start
-/// of the store only.
-const SEGMENT_OCTETS: u64 = 64 * 1024 * 1024;
 /// Numbers left out when the log is opened: a batch that failed before may have left records with them on the disk.
 const SKIPPED: u64 = KEYS_MAX as u64;
 /// How often it is looked whether the index has caught up.
@@ -87,8 +84,8 @@ impl<'s> Writer<'s> {
         }
         end.sequence = end.sequence.max(1) + SKIPPED;
         let options = Options {
-            segment_octets: SEGMENT_OCTETS,
             compress: place.compress,
+            ..Options::default()
         };
         let opened = Log::open(Blocking, data, OPERATIONS, end, options);
         let (log, driver) = file::now(opened)?;
@@ -200,6 +197,19 @@ impl<'s> Writer<'s> {
     }
 }
 
+impl Drop for Writer<'_> {
+    /// Closes the log, which gives back what it has reserved.
+    fn drop(&mut self) {
+        let context = &mut Context::from_waker(Waker::noop());
+        let mut closed = pin!(self.log.close());
+        while closed.as_mut().poll(context).is_pending() {
+            if self.driver.as_mut().poll(context).is_ready() {
+                return;
+            }
+        }
+    }
+}
+
 /// The journal, and where the log goes on.
 fn open_journal(
     store: &dyn Store,
@@ -247,21 +257,14 @@ fn record(account: AccountId, mail: Mail, limits: &Limits) -> Record {
     }
 }
 
-/// Checksums of the mails of this log from sequence `from` up to `to` that the store has.
-fn stored(store: &dyn Store, from: u64, to: u64) -> io::Result<HashSet<u64>> {
+/// The sequences of this log from `from` up to `to` that the store has a mail under, with its checksum.
+fn stored(store: &dyn Store, from: u64, to: u64) -> io::Result<HashMap<u64, u64>> {
     let snapshot = store.snapshot().map_err(io::Error::other)?;
-    let rows: &dyn Snapshot = &*snapshot;
-    let mut found = HashSet::new();
+    let mut found = HashMap::new();
     for sequence in from..to {
         let name = BlobId::new(OPERATIONS, sequence);
-        if rows
-            .get(Table::Blob, &key::blob(name))
-            .map_err(io::Error::other)?
-            .is_some()
-        {
-            let row = read::blob(rows, name).map_err(io::Error::other)?;
-            found.extend(row.map(|row| row.checksum));
-        }
+        let row = read::blob(&*snapshot, name).map_err(io::Error::other)?;
+        found.extend(row.map(|row| (sequence, row.checksum)));
     }
     Ok(found)
 }

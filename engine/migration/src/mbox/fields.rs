@@ -126,7 +126,9 @@ fn is_taken(told: &mut Told, field: &[u8]) -> bool {
     take(told, name, value.trim())
 }
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
+    // Of a mail that we wrote and another program has changed.
+    OCTETS,
     "Status",
     "X-Status",
     "X-Keywords",
@@ -167,7 +169,7 @@ fn take(told: &mut Told, name: &str, value: &str) -> bool {
             Err(_) => return false,
         },
         "x-mozilla-status2" if all("0123456789abcdefABCDEF") => {}
-        "x-uid" | "content-length" if !value.is_empty() && all("0123456789") => {}
+        "x-uid" | "content-length" | "x-ringpost-octets" if !value.is_empty() && all("0123456789") => {}
         "x-imap" | "x-imapbase" if value.starts_with(|c: char| c.is_ascii_digit()) => {}
         _ => return false,
     }
@@ -241,6 +243,14 @@ mod tests {
                 "\n",
             ),
             ("X-Mozilla-Status: 0009\n\n", SEEN, "", true, "\n"),
+            // Ours, as Dovecot leaves it behind.
+            (
+                "X-Ringpost-Octets: 16\nX-Status: F\nStatus: RO\nA: b\nX-UID: 1    \n\n",
+                SEEN | FLAGGED,
+                "",
+                false,
+                "A: b\n\n",
+            ),
             // Values that no such program writes are the mail's own.
             (
                 "Status: fixed\nX-UID: x\n\n",
