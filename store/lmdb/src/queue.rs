@@ -160,13 +160,17 @@ pub(crate) fn octets(write: &Write) -> usize {
     }
 }
 
+/// A mail counts no more than this for back-pressure: its octets stay in its segment, and one of 150 MiB is no more work
+/// than any. Otherwise new mail would wait behind it.
+const LAG_OCTETS_MAX: u64 = 1024 * 1024;
+
 /// What a write counts for back-pressure: the mail, which is to be worked on, and what the queue holds of it. A short
 /// mail to a thousand recipients is long here.
 pub(crate) fn lag_octets(write: &Write) -> u64 {
     match write {
         Write::Deliver(deliver) => {
             let targets = deliver.targets.len() * size_of::<ringpost_api::write::Target>();
-            deliver.octets + (octets(write) + targets) as u64
+            deliver.octets.min(LAG_OCTETS_MAX) + (octets(write) + targets) as u64
         }
         _ => 0,
     }
