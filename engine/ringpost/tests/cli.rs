@@ -1,212 +1,13 @@
-//! The program as its operator meets it: files, exit codes, a server's life. Everything is on loopback and in
-//! scratch folders; ports are chosen by the kernel.
+//! The program as its operator meets it: files, exit codes, a server's life.
 
-use rustix::process::{Pid, Signal, kill_process};
+mod house;
+
+use house::{House, PATIENCE, Server, expect, imap, run, smtp, text};
+use rustix::process::Signal;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ringpost");
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs the program to its end.
-fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(PROGRAM)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    // A program that refuses its arguments does not read.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("the program ends")
-}
-
-fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
-}
-
-/// Exit code, stdout and stderr must be as told.
-#[track_caller]
-fn expect(output: &Output, code: i32, stdout: &str, stderr: &str) {
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "stdout {out:?} stderr {err:?}"
-    );
-    assert!(out.contains(stdout), "{out:?} has no {stdout:?}");
-    assert!(err.contains(stderr), "{err:?} has no {stderr:?}");
-}
-
-/// A folder laid out by `ringpost init`, with listeners on ports of the kernel's choice.
-struct House {
-    dir: tempfile::TempDir,
-    config: String,
-}
-
-impl House {
-    fn new() -> House {
-        let dir = tempfile::tempdir().expect("a scratch folder");
-        let path = dir.path().to_str().expect("UTF-8").to_owned();
-        let init = [
-            "init",
-            "--dir",
-            &path,
-            "--hostname",
-            "mx.example.test",
-            "--domain",
-        ];
-        let output = run(&[&init[..], &["example.test"]].concat(), "");
-        expect(&output, 0, "example.test.", "");
-        let config = format!("{path}/ringpost.toml");
-        let house = House { dir, config };
-        house.append(
-            "[[listener]]\nprotocol = \"smtp\"\nbind = \"127.0.0.1:0\"\n\
-             [[listener]]\nprotocol = \"imap\"\nbind = \"127.0.0.1:0\"\ntls = \"none\"\n\
-             [runtime]\nshards = 2\n[limits]\ndrain_ms = 1000\n",
-        );
-        house
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
-    }
-
-    fn append(&self, text: &str) {
-        let before = fs::read_to_string(&self.config).expect("a configuration");
-        fs::write(&self.config, before + text).expect("writes");
-    }
-
-    fn run(&self, arguments: &[&str], input: &str) -> Output {
-        run(&[arguments, &["--config", &self.config]].concat(), input)
-    }
-}
-
-/// A running server. Killed when a test ends early.
-struct Server {
-    child: Child,
-    lines: Receiver<String>,
-    /// Address of each listener, by protocol.
-    listening: Vec<(String, String)>,
-}
-
-impl Server {
-    /// Starts `arguments` and waits for "ready".
-    fn start(arguments: &[&str]) -> Server {
-        let mut child = Command::new(PROGRAM)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut server = Server {
-            child,
-            lines,
-            listening: Vec::new(),
-        };
-        for line in server.until("ready") {
-            if let Some((protocol, address)) = line
-                .strip_prefix("listening ")
-                .and_then(|line| line.split_once(' '))
-            {
-                server
-                    .listening
-                    .push((protocol.to_owned(), address.to_owned()));
-            }
-        }
-        server
-    }
-
-    /// Lines of stderr up to and with the one that contains `end`.
-    #[track_caller]
-    fn until(&self, end: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => lines.push(line),
-                Err(error) => panic!("{error} before {end:?}: {lines:?}"),
-            }
-            if lines.last().is_some_and(|line| line.contains(end)) {
-                return lines;
-            }
-        }
-    }
-
-    fn address(&self, protocol: &str) -> &str {
-        let found = self.listening.iter().find(|(of, _)| of == protocol);
-        &found.expect("the server listens").1
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
-    }
-
-    /// SIGTERM; the exit code.
-    fn stop(mut self) -> Option<i32> {
-        self.signal(Signal::TERM);
-        self.child.wait().expect("it ends").code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Sends lines, each when the answer to the one before is there, and returns all answers.
-fn converse(address: &str, lines: &[&str], is_end: impl Fn(&str) -> bool) -> Vec<String> {
-    let stream = TcpStream::connect(address).expect("the server accepts");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    let mut output = stream.try_clone().expect("a second handle");
-    let mut input = BufReader::new(stream);
-    let mut answers = Vec::new();
-    let mut answer = || {
-        loop {
-            let mut line = String::new();
-            input.read_line(&mut line).expect("an answer");
-            let end = line.is_empty() || is_end(&line);
-            answers.push(line);
-            if end {
-                break;
-            }
-        }
-    };
-    answer();
-    for line in lines {
-        output.write_all(line.as_bytes()).expect("the server reads");
-        answer();
-    }
-    answers
-}
-
-fn smtp(address: &str, lines: &[&str]) -> Vec<String> {
-    converse(address, lines, |line| line.as_bytes().get(3) == Some(&b' '))
-}
-
-fn imap(address: &str, lines: &[&str]) -> Vec<String> {
-    converse(address, lines, |line| {
-        line.starts_with("a ") || line.starts_with("* OK [CAPABILITY")
-    })
-}
+use std::path::Path;
 
 #[test]
 fn init_lays_out_a_folder_once() {
@@ -467,13 +268,23 @@ fn accounts_and_aliases_without_a_server() {
         "",
     );
     let quota = ["account", "quota", "alice@example.test", "--octets", "1000"];
-    expect(&house.run(&quota, ""), 0, "quota of alice@example.test changed", "");
+    expect(
+        &house.run(&quota, ""),
+        0,
+        "quota of alice@example.test changed",
+        "",
+    );
     let quota = ["account", "quota", "alice@example.test", "--messages", "7"];
     expect(&house.run(&quota, ""), 0, "changed", "");
     let nothing = ["account", "quota", "alice@example.test"];
     expect(&house.run(&nothing, ""), 2, "", "--octets");
     let list = house.run(&["account", "list"], "");
-    expect(&list, 0, "6 mailboxes         0 messages of 7             0 octets of 1000", "");
+    expect(
+        &list,
+        0,
+        "6 mailboxes         0 messages of 7             0 octets of 1000",
+        "",
+    );
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub struct Report {
     pub mails: u64,
     /// Segments of the logs.
     pub segments: u64,
-    /// Octets of the logs that were read.
+    /// Octets of their records that were read and are sound.
     pub octets: u64,
 }
 

@@ -34,6 +34,8 @@ const RUNS_MAX: usize = 131_072;
 const ROWS_MAX: usize = 1_024;
 /// Segments that are rewritten in one round.
 const REWRITES_MAX: usize = 16;
+/// There is at least so much time between two rounds.
+const BREATH: Duration = Duration::from_millis(100);
 /// Octets that punching one stretch costs, about: two parts of pages.
 const PUNCH_OCTETS: u64 = 8_192;
 
@@ -117,15 +119,16 @@ impl Tidy {
 
     /// How long to wait before the next round.
     pub(super) fn rest(&self) -> Duration {
-        match &self.marked {
+        let rest = match &self.marked {
             Some(marked) => {
                 let over = marked.at + self.options.grace;
-                over.saturating_duration_since(Instant::now())
-                    .clamp(Duration::from_millis(100), self.options.every)
+                let left = over.saturating_duration_since(Instant::now());
+                left.min(self.options.every)
             }
-            None if self.more => Duration::from_millis(100),
+            None if self.more => BREATH,
             None => self.options.every,
-        }
+        };
+        rest.max(BREATH)
     }
 
     /// Gives back what was marked long enough ago, and looks for more.

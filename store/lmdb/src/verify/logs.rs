@@ -86,7 +86,6 @@ pub(super) fn check(
             check.done += tidy::allocated(data, place, Holds::Records);
         }
         check.large_mails()?;
-        check.report.octets = check.done;
     }
     Ok(check.damaged)
 }
@@ -228,7 +227,10 @@ impl Check<'_> {
                 break;
             }
             match found {
-                Found::Record(entry) => sound += u64::from(self.record(place, &entry)?),
+                Found::Record(entry) => {
+                    self.report.octets += entry.place().record.octets;
+                    sound += u64::from(self.record(place, &entry)?);
+                }
                 Found::Damage(damage) => holes.push(damage),
             }
             self.beat(end)?;
@@ -353,6 +355,7 @@ impl Check<'_> {
                 // One whose file is not there was told of with its segment.
                 if length(self.data, (row.log, row.segment), true).is_some() {
                     self.mail(blob, &row)?;
+                    self.report.octets += row.stored;
                     self.done += row.stored;
                     self.beat(0)?;
                 }
