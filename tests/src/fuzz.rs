@@ -10,6 +10,7 @@ mod mutate;
 mod records;
 mod recovery;
 mod smtp;
+mod texts;
 
 use crate::random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -39,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     mails::DIGEST,
     mails::ADDRESS,
     mails::SIGNATURE,
+    texts::HTML_TEXT,
+    texts::SEARCHABLE,
     records::RECORD,
     recovery::RECOVERY,
 ];

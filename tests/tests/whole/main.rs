@@ -10,3 +10,4 @@ mod life;
 mod mails;
 mod migration;
 mod roundtrip;
+mod search;
