@@ -69,7 +69,7 @@ limits! {
     smtp_idle_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: a server waits 5 minutes for a command.";
     smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
     message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";
-    message_memory_octets_max: "octets" = 268_435_456, "Octets of mails arriving on one shard at once; above it 452 4.3.1.";
+    message_memory_octets_max: "octets" = 268_435_456, "Octets of mails that one shard holds in memory at once; above it mails go to disk while they come, and smaller ones get 452 4.3.1.";
     message_stream_octets: "octets" = 1_048_576, "A larger mail is written into the log while it arrives: what is held of it in memory stays below this.";
     message_header_octets_max: "octets" = 1_048_576, "Of one header so much is read; what it says further on stays in the mail unread. No smaller than Exim's bound.";
     message_header_fields_max: "fields" = 4_096, "Header fields told apart in one header; the rest stays in the mail unread.";
@@ -90,6 +90,7 @@ limits! {
     imap_idle_ms: "milliseconds" = 1_860_000, "RFC 9051 5.4: at least 30 minutes.";
     imap_connections_max: "connections" = 50_000, "Open IMAP connections of one shard; above it BYE.";
     imap_keywords_max: "keywords" = 64, "Distinct keywords of one mailbox: they are one 64-bit set in a message row, so more than 64 count as 64.";
+    imap_copy_messages_max: "messages" = 100_000, "Messages of one COPY, and of INBOX when it is renamed: RFC 9051 6.4.7 wants all or none, so everybody's writes wait for it, some seconds, and 150 MB; above it NO [LIMIT].";
     mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets, so more than 396 count as 396.";
     account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account; the six it begins with are never refused.";
     account_vanished_max: "rows" = 100_000, "What left the mailboxes of one account and is remembered for clients that come back, RFC 7162 3.2.5.2; above it the oldest are forgotten, and who knew less compares all messages.";

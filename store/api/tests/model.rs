@@ -5,10 +5,10 @@ use ringpost_api::behaviour::client::Client;
 use ringpost_api::behaviour::{ask, cases, model::Model, script, sound, tables};
 use ringpost_api::read::{self, Since};
 use ringpost_api::table::{Place, flag};
-use ringpost_api::write::{Deliver, FlagChange, Missing, Position, StoreFlags, Target};
+use ringpost_api::write::{Deliver, FlagChange, Missing, Position, StoreFlags, Target, Transfer};
 use ringpost_api::{Error, Outcome, Store, Write};
 use ringpost_types::limit::Limits;
-use ringpost_types::{AccountId, BlobId, MailboxId};
+use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
 
 #[test]
 fn cases() {
@@ -147,6 +147,7 @@ fn limits() {
         imap_keywords_max: 2,
         account_mailboxes_max: 8,
         mailbox_name_octets_max: 5,
+        imap_copy_messages_max: 2,
         ..Limits::default()
     };
     let store = Model::new(limits);
@@ -168,6 +169,15 @@ fn limits() {
     assert_eq!(ask(&store, create("a/b")), limit("account_mailboxes_max"));
     assert!(ask(&store, create("8th")).is_ok());
     assert_eq!(ask(&store, create("9th")), limit("account_mailboxes_max"));
+    let copy = |count: u32| Write::Transfer {
+        account,
+        mailbox: MailboxId::INBOX,
+        uids: (1..=count).map(Uid).collect(),
+        target: MailboxId::INBOX,
+        mode: Transfer::Copy,
+    };
+    assert!(ask(&store, copy(2)).is_ok());
+    assert_eq!(ask(&store, copy(3)), limit("imap_copy_messages_max"));
     let keywords = |keywords: &[&str]| {
         Write::Store(StoreFlags {
             account,

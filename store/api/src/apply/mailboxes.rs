@@ -218,6 +218,8 @@ fn moves(
 
 /// INBOX's messages go into a new mailbox; INBOX stays, empty, and what is below it stays where it is.
 fn rename_inbox(draft: &mut Draft<'_>, account: AccountId, to: &str) -> Result<Outcome, Error> {
+    let messages = draft.mailbox(account, MailboxId::INBOX)?.messages;
+    messages::copy_fits(draft, messages as usize)?;
     create_above(draft, account, to)?;
     let target = add(draft, account, to, 0)?;
     let keywords = draft.mailbox(account, MailboxId::INBOX)?.keywords.clone();

@@ -129,6 +129,7 @@ pub(super) fn transfer(
 ) -> Result<Outcome, Error> {
     mailbox_of(draft, account, id)?;
     let uidvalidity = draft.mailbox(account, target)?.uidvalidity;
+    copy_fits(draft, uids.len())?;
     let mut bits = KeywordMap::default();
     let mut pairs = Vec::with_capacity(uids.len());
     for &uid in uids {
@@ -158,6 +159,14 @@ pub(super) fn transfer(
         draft.within_quota(account)?;
     }
     Ok(Outcome::Transferred { uidvalidity, pairs })
+}
+
+/// Whether so many messages may be copied or moved in one write.
+pub(super) fn copy_fits(draft: &Draft<'_>, messages: usize) -> Result<(), Error> {
+    match messages as u64 <= draft.terms.limits.imap_copy_messages_max {
+        true => Ok(()),
+        false => Err(Error::Limit("imap_copy_messages_max")),
+    }
 }
 
 /// Puts one more message for the same mail behind those of `target`; its UID there.
