@@ -82,12 +82,13 @@ impl Buffer {
         piece
     }
 
-    /// The piece is written: its room is used again for the next one, or given back if it is larger than that.
+    /// The piece is written: its room is used again for the next one, or, if it is larger than that, given back. It does
+    /// not grow here: where the budget is used up it may be small, and taking more is for [`Buffer::reserve`] to ask.
     pub fn settle(&mut self, spare: Vec<u8>) {
         debug_assert!(spare.is_empty(), "a buffer comes back empty");
         let wanted = PIECE_OCTETS.max(self.octets.len());
         let mut next = spare;
-        if !(wanted..=2 * wanted).contains(&next.capacity()) {
+        if next.capacity() > 2 * wanted {
             drop(std::mem::take(&mut next));
             next.reserve_exact(wanted);
         }

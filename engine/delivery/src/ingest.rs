@@ -157,7 +157,11 @@ impl<F: Files + Clone> Ingest<F> {
         if self.buffer.octets().len() + more > self.held_octets_max {
             return self.may_leave() > 0;
         }
-        self.buffer.reserve(more).is_err() && self.may_leave() >= PRESSED_OCTETS
+        let worth = match self.stream {
+            Some(_) => 1,
+            None => PRESSED_OCTETS,
+        };
+        self.buffer.reserve(more).is_err() && self.may_leave() >= worth
     }
 
     /// Puts a run to the others and shows it to every reader.

@@ -355,6 +355,31 @@ fn what_a_large_mail_holds() {
     }
 }
 
+/// More mails at once than the budget has pieces for: each goes to disk with the room it has, and the budget holds.
+#[test]
+fn a_crowd_of_large_mails_stays_within_the_budget() {
+    const MAILS: u64 = 20;
+    let (mail, run) = (large(), 16 * 1024);
+    let budget = MAILS * (PRESSED_OCTETS + 2 * run) as u64;
+    let bounds = Limits {
+        message_header_octets_max: 1_000,
+        ..Limits::default()
+    };
+    let place = Place::new(budget, bounds);
+    let begin = |_| place.inlet.ingest(None, HEAD).expect("room");
+    let mut mails: Vec<_> = (0..MAILS).map(begin).collect();
+    for run in mail[..2_000_000].chunks(run) {
+        for ingest in &mut mails {
+            now(ingest.body(run)).expect("room");
+            assert!(place.inlet.memory.taken() <= budget);
+        }
+    }
+    for ingest in mails {
+        now(ingest.finish()).expect("arrived");
+    }
+    assert_eq!(place.inlet.memory.taken(), 0);
+}
+
 /// What a stranger sends without an end to its header: it is held up to the bound, and then leaves.
 #[test]
 fn an_endless_header_is_not_held() {
