@@ -18,6 +18,7 @@ use ringpost_runtime::event;
 use ringpost_types::{AccountId, MailboxId, Uid};
 use std::cell::Cell;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// A message that is going to be read.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Mail {
     pub row: MessageRow,
     /// Where its octets are, as far as is known.
     blob: Cell<BlobRow>,
+    /// When that was looked up.
+    looked: Cell<Instant>,
     pub prefix: Vec<u8>,
     digest: Vec<u8>,
 }
@@ -51,6 +54,7 @@ impl Mail {
             uid,
             row: *row,
             blob: Cell::new(read::blob(snapshot, row.blob)?.ok_or_else(gone)?),
+            looked: Cell::new(Instant::now()),
             prefix,
             digest: read::digest(snapshot, row.blob)?.ok_or_else(gone)?.to_vec(),
         })
@@ -71,7 +75,8 @@ impl Mail {
         prefix + (run.shared.end - run.shared.start)
     }
 
-    /// Reads some of the shared octets. A mail that was moved since its row was read is looked up once more.
+    /// Reads some of the shared octets. A mail that was moved since its row was read is looked up once more; and so is one
+    /// that is sent slowly: what was let go of is left as it was for a grace time alone.
     pub(crate) async fn piece(
         &self,
         session: &Session,
@@ -79,16 +84,27 @@ impl Mail {
         buffer: Vec<u8>,
     ) -> Result<Vec<u8>, LogError> {
         let reader = session.context.post.reader();
+        let grace = Duration::from_millis(session.context.limits.tidy_grace_ms);
+        if self.looked.get().elapsed() >= grace / 2 {
+            self.look_up(session)?;
+        }
         let read = reader.read(&self.blob.get(), range.clone(), buffer).await;
         if read != Err(LogError::Moved) {
             return read;
         }
+        self.look_up(session)?;
+        reader.read(&self.blob.get(), range, Vec::new()).await
+    }
+
+    /// Where the mail is now.
+    fn look_up(&self, session: &Session) -> Result<(), LogError> {
         let now = match session.snapshot() {
             Ok(snapshot) => read::blob(&*snapshot, self.row.blob),
             Err(error) => Err(error),
         };
         self.blob.set(now.ok().flatten().ok_or(LogError::Moved)?);
-        reader.read(&self.blob.get(), range, Vec::new()).await
+        self.looked.set(Instant::now());
+        Ok(())
     }
 
     /// Reads a run, up to `octets_max` of it.
