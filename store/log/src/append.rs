@@ -25,9 +25,10 @@ use crate::file::{Files, Mode, SegmentFile};
 use crate::header::{HEADER_OCTETS, Header, Kind, Version};
 use crate::pack::Packer;
 use crate::record::{self, ALIGN, Body, Carried, Entry, Parts, Record, Stored};
-use crate::segment::{self, HEAD_OCTETS};
+use crate::segment::{self, HEAD_OCTETS, Holds};
 use crate::stream::{Part, Stream, Streamed};
 use crate::tail::{Ahead, Tail};
+use crate::turn::Turn;
 use ringpost_api::table::Encoding;
 use ringpost_api::write::Position;
 use ringpost_api::{ReplyTo, Write};
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     /// The driver, when it waits for records.
     driver: Cell<Option<Waker>>,
     closing: Cell<bool>,
+    /// Streams make their octets durable one at a time.
+    pub turn: Turn,
     /// Packs whole mails, where that is wanted.
     packer: RefCell<Option<Packer>>,
     compress: bool,
@@ -193,7 +196,14 @@ impl Log {
         fs::create_dir_all(&folder)?;
         // Also where it was there: the start that made it may have been killed before this line.
         files.open(data, Mode::Directory).await?.sync_data().await?;
-        let highest = segment::files(data, log)?.last().map_or(0, |&(n, _)| n);
+        let names = segment::files(data, log)?;
+        let highest = names.last().map_or(0, |&(number, _)| number);
+        // The position holds the row of numbers as well as they do.
+        for &(number, holds) in &names {
+            if holds == Holds::Gone && number < end.segment {
+                let _ = fs::remove_file(segment::file(data, log, number, holds));
+            }
+        }
         let resumed = end.offset >= HEAD_OCTETS;
         let next_segment = (highest + 1).max(end.segment + u32::from(resumed));
         let shared = Rc::new(Shared {
@@ -204,6 +214,7 @@ impl Log {
             pending: RefCell::default(),
             driver: Cell::default(),
             closing: Cell::new(false),
+            turn: Turn::default(),
             packer: RefCell::default(),
             compress: options.compress,
             closers: RefCell::default(),
@@ -353,6 +364,11 @@ impl Log {
     /// Packs a large mail, where that is wanted.
     pub(crate) fn packer(&self) -> Option<Packer> {
         self.shared.compress.then(Packer::new).flatten()
+    }
+
+    /// Whose turn it is to sync a large mail.
+    pub(crate) fn turn(&self) -> &Turn {
+        &self.shared.turn
     }
 
     /// A number for a segment of a large mail.
@@ -554,7 +570,7 @@ impl<F: Files> Driver<F> {
                 ahead.hand_over(&mut tail).await;
             }
             let written = ahead.beside(tail.write(runs, octets, &records)).await;
-            ahead.begin(&tail);
+            ahead.begin(&mut tail);
             let took = self.files.clock() - began;
             let gathered = self.shared.pending.borrow().records.len();
             company = Company::learn(records.len(), gathered, took);
@@ -586,7 +602,7 @@ impl<F: Files> Driver<F> {
                 slot.answer(Ok(durable));
             }
         }
-        ahead.hand_over(&mut tail).await;
+        ahead.finish(&mut tail).await;
         tail.close().await;
     }
 }

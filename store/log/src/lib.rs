@@ -24,6 +24,7 @@ pub mod recover;
 pub mod segment;
 pub mod stream;
 mod tail;
+mod turn;
 
 pub use append::{Append, Driver, Durable, Log, Options};
 pub use error::LogError;

@@ -37,7 +37,7 @@ pub struct Stream<F: Files> {
     folder: PathBuf,
     file: F::File,
     part: Part,
-    log: u16,
+    log: Log,
     /// Where the next octets go.
     offset: u64,
     /// Octets written since the last sync.
@@ -154,7 +154,7 @@ impl<F: Files> Stream<F> {
             files,
             file,
             part,
-            log: log.number(),
+            log: log.clone(),
             offset: HEAD_OCTETS,
             unsynced: 0,
             octets: 0,
@@ -195,6 +195,7 @@ impl<F: Files> Stream<F> {
         self.offset += length;
         self.unsynced += length;
         if self.unsynced >= UNSYNCED_MAX {
+            let _held = self.log.turn().take().await;
             self.file.sync_data().await?;
             self.unsynced = 0;
         }
@@ -229,13 +230,14 @@ impl<F: Files> Stream<F> {
             part: self.part,
         };
         let head = MailHead {
-            log: self.log,
+            log: self.log.number(),
             segment: streamed.segment,
             encoding: streamed.encoding,
             octets: streamed.octets,
             checksum,
             stored_checksum,
         };
+        let _held = self.log.turn().take().await;
         self.file.write_at(head.encode(), 0).await.0?;
         self.file.sync_data().await?;
         let folder = self.files.open(&self.folder, Mode::Directory);

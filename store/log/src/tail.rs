@@ -21,7 +21,7 @@ use crate::segment::{self, HEAD_OCTETS, Head};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -41,6 +41,8 @@ pub(crate) struct Tail<F: Files> {
     offset: u64,
     open: Option<Fresh<F::File>>,
     next: Option<Fresh<F::File>>,
+    /// The one before, and where its records end, until it is cut there.
+    full: Option<(Fresh<F::File>, u64)>,
 }
 
 /// A segment that may be written to.
@@ -54,9 +56,10 @@ pub(crate) struct Fresh<S> {
 
 type Preparing<S> = Pin<Box<dyn Future<Output = io::Result<Fresh<S>>>>>;
 
-/// The next segment in the making, beside the batches.
+/// What is done beside the batches: the next segment is made, the last one is cut.
 pub(crate) struct Ahead<F: Files> {
     preparing: Option<Preparing<F::File>>,
+    cutting: Option<Pin<Box<dyn Future<Output = ()>>>>,
     ready: Option<Fresh<F::File>>,
     not_before: Option<Instant>,
     files: F,
@@ -66,13 +69,14 @@ impl<F: Files> Ahead<F> {
     pub fn new(files: F) -> Self {
         Ahead {
             preparing: None,
+            cutting: None,
             ready: None,
             not_before: None,
             files,
         }
     }
 
-    /// Runs `work`, and the preparation while that waits.
+    /// Runs `work`, and what is done beside while that waits.
     pub async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| {
@@ -80,9 +84,16 @@ impl<F: Files> Ahead<F> {
                 return Poll::Ready(done);
             }
             let _ = self.poll(context);
+            let _ = self.poll_cut(context);
             Poll::Pending
         })
         .await
+    }
+
+    /// What is under way is done before the log is closed.
+    pub async fn finish(&mut self, tail: &mut Tail<F>) {
+        self.hand_over(tail).await;
+        poll_fn(|context| self.poll_cut(context)).await;
     }
 
     /// What is prepared or in the making is handed to the tail, so that it is used before a later number.
@@ -93,8 +104,12 @@ impl<F: Files> Ahead<F> {
         }
     }
 
-    /// Begins to prepare, where it is time to.
-    pub fn begin(&mut self, tail: &Tail<F>) {
+    /// Begins to prepare and to cut, where it is time to.
+    pub fn begin(&mut self, tail: &mut Tail<F>) {
+        if let Some((old, end)) = tail.full.take() {
+            // Gives back what was reserved and not used; the records in it are durable already.
+            self.cutting = Some(Box::pin(async move { _ = old.file.truncate(end).await }));
+        }
         let idle = self.preparing.is_none() && self.ready.is_none() && tail.next.is_none();
         if idle && tail.is_nearly_full() && self.not_before.is_none_or(|t| self.files.clock() >= t)
         {
@@ -102,7 +117,16 @@ impl<F: Files> Ahead<F> {
         }
     }
 
-    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<()> {
+    fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let polled = self.cutting.as_mut().map(|cut| cut.as_mut().poll(context));
+        if polled.is_none_or(|polled| polled.is_ready()) {
+            self.cutting = None;
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(preparing) = &mut self.preparing else {
             return Poll::Ready(());
         };
@@ -126,6 +150,7 @@ impl<F: Files> Tail<F> {
             offset: 0,
             open: None,
             next: None,
+            full: None,
         }
     }
 
@@ -227,10 +252,7 @@ impl<F: Files> Tail<F> {
                 fresh => fresh?,
             },
         };
-        if let Some(old) = self.open.take() {
-            // Gives back what was reserved and not used; the records in it are durable already.
-            let _ = old.file.truncate(self.offset).await;
-        }
+        self.full = self.open.take().map(|old| (old, self.offset));
         self.segment = fresh.number;
         self.offset = HEAD_OCTETS;
         self.open = Some(fresh);

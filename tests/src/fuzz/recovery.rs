@@ -3,10 +3,13 @@
 use super::Target;
 use crate::random::Random;
 use ringpost_api::Write;
-use ringpost_api::write::{Deliver, Missing, Position, Target as To};
+use ringpost_api::table::Encoding;
+use ringpost_api::write::{Missing, Position, Target as To};
 use ringpost_log::file::{Blocking, now};
-use ringpost_log::{Body, Entry, Found, Log, Options, Record, Recovery, record, segment};
-use ringpost_types::{AccountId, MailboxId};
+use ringpost_log::{
+    Body, Carried, Entry, Found, Log, Options, Reader, Record, Recovery, Stored, record, segment,
+};
+use ringpost_types::{AccountId, BlobId, MailboxId};
 use std::fs;
 use std::future::Future;
 use std::path::Path;
@@ -16,17 +19,23 @@ use std::task::{Context, Waker};
 pub const RECOVERY: Target = Target {
     name: "log-recovery",
     seeds,
-    words: &[b"rrec\x01\x01", b"rrec\x02\x01\x60", b"ringseg\n", b"\0\0\0\0\0\0\0\0"],
+    words: &[
+        b"rrec\x01\x01",
+        b"rrec\x02\x01\x60",
+        b"ringseg\n",
+        b"\0\0\0\0\0\0\0\0",
+    ],
     check,
 };
 
 const LOG: u16 = 1;
 
-/// Appends mails of these lengths to a log that goes on at `end`.
-fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Deliver> {
+/// Appends mails of these lengths to a log that goes on at `end`; every second one is packed, and every third moves
+/// there once more.
+fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Write> {
     let options = Options {
         segment_octets: 16 * 1024,
-        ..Options::default()
+        compress: true,
     };
     let (log, driver) = now(Log::open(Blocking, data, LOG, end, options)).expect("writable");
     let target = To {
@@ -38,27 +47,42 @@ fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Deliver> {
         internal_date: 1,
         prefix: b"Return-Path: <>\r\n".to_vec(),
     };
-    for &length in lengths {
+    for (number, &length) in lengths.iter().enumerate() {
+        let mail = match number % 2 {
+            0 => (0..length as u32)
+                .map(|at| ((at * at * 7919) >> 5) as u8)
+                .collect(),
+            _ => vec![b'a'; length],
+        };
+        if number % 3 == 2 {
+            let carried = Carried {
+                blob: BlobId::new(9, 9),
+                targets: vec![target.clone()],
+                digest: vec![7; 9],
+                text: Vec::new(),
+                octets: length as u64,
+                checksum: record::checksum(&mail),
+                encoding: Encoding::Raw,
+            };
+            drop(log.relocate(carried, Stored::Octets(mail.clone()), None));
+        }
         let record = Record {
             targets: vec![target.clone()],
             digest: vec![7; 9],
             text: vec![5; 3],
-            body: Body::Whole(vec![b'a'; length]),
+            body: Body::Whole(mail),
         };
         drop(log.append(record, None));
     }
-    let mut delivers = Vec::new();
+    let mut writes = Vec::new();
     {
-        let mut driver = pin!(driver.run(|write, _| match write {
-            Write::Deliver(deliver) => delivers.push(deliver),
-            other => panic!("{other:?}"),
-        }));
+        let mut driver = pin!(driver.run(|write, _| writes.push(write)));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..2 {
             assert!(driver.as_mut().poll(&mut context).is_pending());
         }
     }
-    delivers
+    writes
 }
 
 /// Segments as they are written; mutation damages, cuts and joins them.
@@ -98,13 +122,18 @@ fn check(input: &[u8], random: &mut Random) {
         return;
     };
     let mut before = Position::default();
+    let reader = Reader::new(Blocking, data.path());
     for one in &found {
-        if let Found::Record(Entry::Deliver(deliver)) = one {
-            let begin = deliver.offset as usize;
-            let mail = &input[begin..begin + deliver.octets as usize];
-            assert_eq!(record::checksum(mail), deliver.checksum);
-            assert!(deliver.next > before && deliver.next.sequence > before.sequence);
-            before = deliver.next;
+        if let Found::Record(entry) = one {
+            let place = entry.place();
+            let begin = place.record.offset as usize;
+            let record = &input[begin..begin + place.record.octets as usize];
+            assert!(record.starts_with(b"rrec"));
+            let mail = now(reader.whole(&place)).expect("what recovery finds is sound");
+            assert_eq!(mail.len() as u64, place.octets);
+            let next = entry.next();
+            assert!(next > before && next.sequence > before.sequence);
+            before = next;
         }
     }
     assert!(end.sequence >= before.sequence);
@@ -114,7 +143,7 @@ fn check(input: &[u8], random: &mut Random) {
     }
     // Once more: the same. And the log goes on behind it, with a name that none had before.
     assert_eq!(recover(data.path()), Some((found.clone(), end)));
-    let [more] = &append(data.path(), end, &[50])[..] else {
+    let [Write::Deliver(more)] = &append(data.path(), end, &[50])[..] else {
         panic!("one record was appended");
     };
     assert!(more.blob.sequence() >= before.sequence);

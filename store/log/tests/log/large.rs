@@ -240,4 +240,19 @@ fn a_removed_number_is_not_given_again() {
             "{number}"
         );
     }
+    // Once a later segment of records says so as well, they are not needed.
+    let options = Options {
+        segment_octets: 256,
+        ..OPTIONS
+    };
+    let mut scene = Scene::open(&trial, data.path(), end, options);
+    let end = scene.append(record(500, b'b')).expect("durable").next;
+    assert_eq!(end.segment, 5);
+    drop(scene);
+    drop(Scene::open(&trial, data.path(), end, options));
+    assert!(
+        files(data.path())
+            .iter()
+            .all(|&(_, holds)| holds != Holds::Gone)
+    );
 }

@@ -60,7 +60,7 @@ fn a_torn_tail_is_cut() {
     now(streamed.write(vec![b'l'; 500])).expect("written");
     let streamed = now(streamed.finish()).expect("durable");
     scene.append(large(streamed)).expect("durable");
-    let noise: Vec<u8> = (0..91u64).map(|n| (n * n * 7919 >> 5) as u8).collect();
+    let noise: Vec<u8> = (0..91u64).map(|n| ((n * n * 7919) >> 5) as u8).collect();
     let mut raw = record(0, b'c');
     raw.body = Body::Whole(noise.clone());
     let carried = scene.append(raw).expect("durable");
