@@ -20,10 +20,10 @@ use ringpost_api::{
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::record::{Entry, Stored};
 use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
-use ringpost_log::segment::{self, HEAD_OCTETS};
+use ringpost_log::segment;
 use ringpost_log::{Append, Log, LogError, REWRITE};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
@@ -211,7 +211,7 @@ impl<'s> Rewriter<'s> {
         }
     }
 
-    /// Closes it and gives back what it had reserved; where it goes on.
+    /// Closes it, which gives back what it had reserved; where it goes on.
     pub fn close(mut self) -> Position {
         let mut context = Context::from_waker(Waker::noop());
         let mut close = pin!(self.log.close());
@@ -219,12 +219,6 @@ impl<'s> Rewriter<'s> {
             if self.driver.as_mut().poll(&mut context).is_ready() {
                 break;
             }
-        }
-        if self.end.offset >= HEAD_OCTETS {
-            // Where it cannot be cut now, the next start does it.
-            let path = segment::path(&self.data, REWRITE, self.end.segment);
-            let file = OpenOptions::new().write(true).open(path);
-            let _ = file.and_then(|file| file.set_len(self.end.offset));
         }
         self.end
     }

@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 const RUNS_MAX: usize = 131_072;
 /// Rows that one commit forgets.
 const ROWS_MAX: usize = 1_024;
-/// Segments that are rewritten in one round.
-const REWRITES_MAX: usize = 16;
+/// Segments that are given up in one round: what lives in them, 16 octets for each mail, is kept in mind.
+const SEGMENTS_MAX: usize = 32;
 /// There is at least so much time between two rounds.
 const BREATH: Duration = Duration::from_millis(100);
 /// Octets that punching one stretch costs, about: two parts of pages.
@@ -176,20 +176,24 @@ impl Tidy {
         self.forget(Vec::new(), gone)?;
 
         let mut dead = Vec::new();
-        let mut wanted = BTreeSet::new();
+        let mut worth = Vec::new();
         for (&place, &holds) in &files {
             let dead_octets = rows.get(&place).copied();
             match holds {
                 // A large mail that was let go of.
                 Holds::Mail | Holds::Part if dead_octets.is_some() => dead.push((place, holds)),
-                Holds::Records
-                    if self.is_worth_it(place, &applied, dead_octets.unwrap_or(0))? =>
-                {
-                    wanted.insert(place);
+                Holds::Records => {
+                    let living = self.living(place, &applied, dead_octets.unwrap_or(0))?;
+                    worth.extend(living.map(|octets| (octets, place)));
                 }
                 _ => {}
             }
         }
+        // The deadest first.
+        worth.sort_unstable();
+        round.more |= worth.len() > SEGMENTS_MAX;
+        worth.truncate(SEGMENTS_MAX);
+        let wanted: BTreeSet<Place> = worth.into_iter().map(|(_, place)| place).collect();
         let mut counted = census::count(&*self.store, &wanted, &self.stop)?;
         let mut little: Vec<(Place, Living)> = Vec::new();
         for &place in &wanted {
@@ -199,9 +203,6 @@ impl Tidy {
                 None => self.keep(place, "a mail in it that is in no mailbox"),
             }
         }
-        little.sort_by_key(|(_, living)| living.octets);
-        round.more |= little.len() > REWRITES_MAX;
-        little.truncate(REWRITES_MAX);
         self.rewrite(little, round)?;
 
         let snapshot = self.store.snapshot()?;
@@ -228,29 +229,28 @@ impl Tidy {
         Ok(())
     }
 
-    /// Whether so little of a closed segment lives that it is to be given up.
-    fn is_worth_it(
+    /// Octets that live in a closed segment, about, where they are so few that it is to be given up.
+    fn living(
         &self,
         place: Place,
         applied: &BTreeMap<u16, Position>,
         dead_octets: u64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<u64>, Error> {
         let (log, number) = place;
         let closed = applied.get(&log).is_some_and(|at| number < at.segment);
         if !closed || self.kept.contains(&place) {
-            return Ok(false);
+            return Ok(None);
         }
         let octets = match segment::path(&self.data, log, number).metadata() {
             Ok(found) => found.len().saturating_sub(HEAD_OCTETS),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let living = u128::from(octets.saturating_sub(dead_octets));
+        let living = octets.saturating_sub(dead_octets);
         // An empty one too: it was begun, and nothing came.
-        Ok(
-            octets == 0
-                || living * 100 < u128::from(octets) * u128::from(self.options.live_percent),
-        )
+        let few =
+            u128::from(living) * 100 < u128::from(octets) * u128::from(self.options.live_percent);
+        Ok((few || octets == 0).then_some(living))
     }
 
     /// Whether every record of a segment that no blob row points at was let go of.
