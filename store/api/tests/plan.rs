@@ -146,6 +146,29 @@ fn damage_of_one_account_is_its_own() {
     assert_eq!(read::applied(&rows, 0).map(|at| at.sequence), Ok(2));
 }
 
+/// A message whose mail is lost can be removed, and its account with all that is left of it.
+#[test]
+fn what_is_damaged_can_be_removed() {
+    let limits = Limits::default();
+    let (mut rows, mut edits) = (failing(Error::Full).rows, Edits::default());
+    let mut done = |rows: &mut Memory, write| {
+        let applied = apply::apply(rows, &write, terms(&limits), &mut edits);
+        applied.expect("memory does not fail").expect("done")
+    };
+    done(&mut rows, deliver(&[1, 2]));
+    let blob = BlobId::new(0, 1);
+    rows.delete(Table::Blob, &key::blob(blob)).expect("memory");
+    done(
+        &mut rows,
+        Write::AccountRemove {
+            account: AccountId(1),
+        },
+    );
+    let message = |account| read::message(&rows, AccountId(account), MailboxId::INBOX, Uid(1));
+    assert_eq!(message(1), Ok(None));
+    assert!(matches!(message(2), Ok(Some(_))));
+}
+
 /// Selecting, or setting flags that are set, writes nothing: no page changes, so no flush.
 #[test]
 fn what_changes_nothing_has_no_edits() {

@@ -240,8 +240,12 @@ impl<'d> Draft<'d> {
         }
         self.edits
             .delete(Table::Change, &change(account, row.modseq, id, uid));
-        let blob = self.blob(row.blob)?;
-        blob.references = less(blob.references, 1)?;
+        // A mail that is not there, or that is counted too low, keeps nobody from removing what refers to it.
+        match self.blob(row.blob) {
+            Ok(blob) => blob.references = blob.references.saturating_sub(1),
+            Err(Error::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
