@@ -4,6 +4,7 @@
 //! Out: nothing, or a panic that names target, seed and case, after the input was printed. The same seed gives the
 //! same inputs on every machine, so a failure of CI is repeated by `ringpost-fuzz TARGET --seed S`.
 
+mod folders;
 mod imap;
 mod mails;
 mod mutate;
@@ -42,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     mails::SIGNATURE,
     texts::HTML_TEXT,
     texts::SEARCHABLE,
+    folders::MBOX,
+    folders::NAMES,
     records::RECORD,
     recovery::RECOVERY,
 ];

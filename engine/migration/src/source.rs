@@ -119,7 +119,8 @@ impl Source {
 
     fn maildir(root: &Path, troubles: &mut Vec<Trouble>) -> Result<Self, Error> {
         let inside = root.join("Maildir");
-        if !tree::is_folder(root) && tree::is_folder(&inside) {
+        let is_folder = |path: &Path| tree::is_folder(path).map_err(Error::at(path));
+        if !is_folder(root)? && is_folder(&inside)? {
             let (root, inside) = (root.display(), inside.display());
             let why = format!("{root} is no Maildir, but {inside} is one");
             return Err(Error::Asked(why));

@@ -45,7 +45,7 @@ pub struct Entry {
 /// All folders below `root`.
 pub fn folders(root: &Path, troubles: &mut Vec<Trouble>) -> io::Result<Vec<Folder>> {
     let mut found = Vec::new();
-    if is_folder(root) {
+    if is_folder(root)? {
         found.push(Folder {
             levels: vec!["INBOX".to_owned()],
             path: root.to_owned(),
@@ -80,11 +80,15 @@ fn walk(
             troubles.push(Trouble::new(&path, "too many folders, or too deep"));
             continue;
         }
+        let folder = is_folder(&path).unwrap_or_else(|error| {
+            troubles.push(Trouble::new(&path, error));
+            false
+        });
         let mut levels = above.to_vec();
         match name.as_bytes().strip_prefix(b".") {
             Some(name) => {
                 // Directories of other programs begin with a dot too.
-                if above.is_empty() && !name.is_empty() && is_folder(&path) {
+                if above.is_empty() && !name.is_empty() && folder {
                     let each = name.split(|&octet| octet == b'.');
                     levels.extend(each.map(name::from_disk));
                     found.push(Folder { levels, path });
@@ -92,7 +96,7 @@ fn walk(
             }
             None => {
                 levels.push(name::from_disk(name.as_bytes()));
-                if is_folder(&path) {
+                if folder {
                     found.push(Folder {
                         levels: levels.clone(),
                         path: path.clone(),
@@ -109,12 +113,16 @@ fn walk(
 }
 
 /// Whether the directory is a folder of mails.
-pub fn is_folder(path: &Path) -> bool {
-    let is_directory = |part| {
-        let metadata = fs::symlink_metadata(path.join(part));
-        metadata.is_ok_and(|metadata| metadata.is_dir())
-    };
-    is_directory("cur") || is_directory("new")
+pub fn is_folder(path: &Path) -> io::Result<bool> {
+    for part in ["cur", "new"] {
+        match fs::symlink_metadata(path.join(part)) {
+            Ok(metadata) if metadata.is_dir() => return Ok(true),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// The names in a directory, in the order of their octets.

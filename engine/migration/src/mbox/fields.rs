@@ -169,7 +169,8 @@ fn take(told: &mut Told, name: &str, value: &str) -> bool {
             Err(_) => return false,
         },
         "x-mozilla-status2" if all("0123456789abcdefABCDEF") => {}
-        "x-uid" | "content-length" | "x-ringpost-octets" if !value.is_empty() && all("0123456789") => {}
+        "x-uid" | "content-length" | "x-ringpost-octets"
+            if !value.is_empty() && all("0123456789") => {}
         "x-imap" | "x-imapbase" if value.starts_with(|c: char| c.is_ascii_digit()) => {}
         _ => return false,
     }

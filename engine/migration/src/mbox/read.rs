@@ -14,7 +14,7 @@
 use super::fields::{self, Told};
 use super::{Dialect, depth, from};
 use crate::line;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 /// Octets of a line that are read at once.
 const PIECE_OCTETS: u64 = 64 * 1_024;
@@ -35,6 +35,8 @@ pub struct Mails<R> {
     file: BufReader<R>,
     /// Octets read so far.
     at: u64,
+    /// Length of the file, when it was begun.
+    octets: u64,
     dialect: Dialect,
     octets_max: usize,
     /// The From_ line of the mail that comes next: where it began, and its date.
@@ -51,6 +53,7 @@ impl<R: Read + Seek> Mails<R> {
         Mails {
             file: BufReader::with_capacity(256 * 1_024, file),
             at: 0,
+            octets: 0,
             dialect,
             octets_max,
             next: None,
@@ -87,6 +90,8 @@ impl<R: Read + Seek> Mails<R> {
     /// The first From_ line, behind empty lines at most; whether there is one. It needs no date.
     fn begin(&mut self) -> io::Result<bool> {
         self.begun = true;
+        self.octets = self.file.seek(SeekFrom::End(0))?;
+        self.file.rewind()?;
         let mut line = Vec::new();
         loop {
             let at = self.at;
@@ -124,18 +129,13 @@ impl<R: Read + Seek> Mails<R> {
         let Some((told, skipped, length)) = block else {
             return Ok(None);
         };
-        if length > self.octets_max {
+        let mut mail = Vec::new();
+        if length > self.octets_max || !self.counted(start + skipped as u64, length, &mut mail)? {
+            self.seek(start)?;
             return Ok(None);
         }
-        self.seek(start + skipped as u64)?;
-        let mut mail = Vec::new();
-        self.exactly(length as u64, &mut mail)?;
-        if mail.len() == length && self.ends_here(!mail.ends_with(b"\n"))? {
-            unquote(&mut mail, Dialect::Mboxrd);
-            return Ok(Some((told, Some(mail))));
-        }
-        self.seek(start)?;
-        Ok(None)
+        unquote(&mut mail, Dialect::Mboxrd);
+        Ok(Some((told, Some(mail))))
     }
 
     /// A mail that another program wrote.
@@ -194,21 +194,42 @@ impl<R: Read + Seek> Mails<R> {
         Ok((told, Some(mail)))
     }
 
-    /// Takes `octets` octets of body, if a mail ends behind them; else goes back to where it was.
+    /// Takes `octets` octets of body, if a mail ends behind them; else stays where it is.
     fn body(&mut self, octets: u64, mail: &mut Vec<u8>) -> io::Result<bool> {
-        let (at, header) = (self.at, mail.len());
-        let counted = matches!(self.dialect, Dialect::Guess | Dialect::Mboxcl2);
-        if !counted || octets > self.octets_max.saturating_sub(header) as u64 {
+        let at = self.at;
+        let is_counted = matches!(self.dialect, Dialect::Guess | Dialect::Mboxcl2);
+        let room = self.octets_max.saturating_sub(mail.len());
+        let Some(octets) = usize::try_from(octets)
+            .ok()
+            .filter(|&octets| octets <= room)
+        else {
             return Ok(false);
-        }
-        self.exactly(octets, mail)?;
-        let whole = (mail.len() - header) as u64 == octets;
-        let fits = whole && self.ends_here(!mail.ends_with(b"\n"))?;
+        };
+        let fits = is_counted && self.counted(at, octets, mail)?;
         if !fits {
-            mail.truncate(header);
             self.seek(at)?;
         }
         Ok(fits)
+    }
+
+    /// Takes `octets` octets from `at` on, if a mail ends behind them. Looks at the end first: a file may claim
+    /// for each of its mails that it is as long as the whole.
+    fn counted(&mut self, at: u64, octets: usize, mail: &mut Vec<u8>) -> io::Result<bool> {
+        let end = at.saturating_add(octets as u64);
+        if end > self.octets {
+            return Ok(false);
+        }
+        let mut last = Vec::new();
+        self.seek(end - octets.min(1) as u64)?;
+        self.exactly(octets.min(1) as u64, &mut last)?;
+        if !self.ends_here(last != b"\n")? {
+            return Ok(false);
+        }
+        let behind = self.at;
+        self.seek(at)?;
+        self.exactly(octets as u64, mail)?;
+        self.seek(behind)?;
+        Ok(true)
     }
 
     /// Whether the mail ends here: in front of an empty line and a From_ line, or of the end of the file. Goes behind

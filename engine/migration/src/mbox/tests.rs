@@ -140,6 +140,42 @@ fn what_is_too_large_is_passed_over() {
     );
 }
 
+/// Each mail claims to be as long as all that follows, and is not: the file is not read once for each of them.
+#[test]
+fn false_lengths_cost_little() {
+    struct Counting<'o>(Cursor<&'o [u8]>, u64);
+    impl Read for Counting<'_> {
+        fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+            let read = self.0.read(octets)?;
+            self.1 += read as u64;
+            Ok(read)
+        }
+    }
+    impl Seek for Counting<'_> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+    let count = 2_000;
+    let body = "y".repeat(4_000);
+    let mut file = String::new();
+    for number in (0..count).rev() {
+        // In the middle of another one's body.
+        let length = number * 4_063 + 1_000;
+        file += &format!("{FROM}Content-Length: {length:09}\n\n{body}\n\n");
+    }
+    let counting = Counting(Cursor::new(file.as_bytes()), 0);
+    let mut mails = Mails::new(counting, Dialect::Guess, usize::MAX);
+    let mut found = 0;
+    while let Some(one) = mails.step().expect("an mbox") {
+        assert_eq!(one.mail.map(|mail| mail.len()), Some(4_004));
+        found += 1;
+    }
+    assert_eq!(found, count);
+    let read = mails.file.get_ref().1;
+    assert!(read < count * 600_000, "{read} octets were read");
+}
+
 #[test]
 fn no_mbox() {
     for file in ["x", "\nx", ">From a\n", "\u{1f}\u{8b}"] {
