@@ -240,6 +240,30 @@ impl Disk {
         }
     }
 
+    /// A disk that certainly holds what is below `root` now.
+    pub fn found(root: &Path) -> Self {
+        let mut disk = Disk::new(&root.canonicalize().expect("the directory is there"));
+        let mut folders = vec![disk.root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("readable") {
+                let path = entry.expect("readable").path();
+                let file = match path.is_dir() {
+                    true => File::new(Kind::Folder),
+                    false => File {
+                        certain: fs::read(&path).expect("readable"),
+                        seen: fs::read(&path).expect("readable"),
+                        ..File::new(Kind::File)
+                    },
+                };
+                folders.extend((file.kind == Kind::Folder).then(|| path.clone()));
+                disk.seen.insert(path, disk.files.len());
+                disk.files.push(file);
+            }
+        }
+        disk.certain.clone_from(&disk.seen);
+        disk
+    }
+
     /// One thing more happened.
     pub fn happen(&mut self, event: &Event) {
         self.clock += 1;

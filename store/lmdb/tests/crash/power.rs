@@ -2,12 +2,12 @@
 //!
 //! A run is recorded, then a disk is played forward event by event, and the power taken away: right before each sync, with
 //! all, some and torn parts of what was written since the last one, and right after it, with nothing else. What
-//! is on the disk then is opened and looked at, twice.
+//! is on the disk then is opened and looked at, twice; and now and then the power goes once more while it is opened.
 //!
 //! `RINGPOST_CRASH=long` takes it away at each event of longer runs, in more ways.
 
 use crate::alone;
-use crate::check::{Checker, Promised};
+use crate::check::{Checker, Promised, recover};
 use crate::disk::{Disk, Loss};
 use crate::random::Random;
 use crate::scratch;
@@ -28,16 +28,20 @@ fn tell(seed: u64, steps: usize, cast: Cast) -> Story {
 struct Plan {
     /// Of the moments between two syncs, one in so many.
     sparse: usize,
+    /// Of the losses, after one in so many it goes again while the store starts.
+    twice: usize,
     /// Ways of losing at a moment.
     losses: &'static [Loss],
 }
 
 const SHORT: Plan = Plan {
     sparse: 4,
+    twice: 50,
     losses: &[Loss::Sectors],
 };
 const LONG: Plan = Plan {
     sparse: 1,
+    twice: 20,
     losses: &[Loss::Sectors, Loss::Pages, Loss::Later, Loss::Sectors],
 };
 
@@ -45,38 +49,73 @@ fn is_sync(event: &Event) -> bool {
     matches!(event, Event::Sync { .. } | Event::SyncRange { .. })
 }
 
-/// Takes the power away all along the story.
-fn lose_all_along(story: &Story, plan: &Plan, seed: u64) -> usize {
-    let mut random = Random::new(seed);
-    let mut disk = Disk::new(&story.root);
-    let checker = Checker::new(story);
-    let mut promised = Promised::default();
-    let mut count = 0;
-    let mut lose = |disk: &Disk, promised: &Promised, loss, at: usize, random: &mut Random| {
-        let before = random.clone();
+/// The power goes again and again, and each time the store is looked at.
+struct Losses<'s> {
+    checker: Checker<'s>,
+    promised: Promised,
+    random: Random,
+    count: usize,
+}
+
+impl Losses<'_> {
+    /// Takes the power away now.
+    fn lose(&mut self, disk: &Disk, loss: Loss, at: usize) {
+        let _told = Told(format!("event {at}, {loss:?}, {:?}", self.random));
         let data = scratch();
         let _unsynced = Watch::unsynced(data.path());
-        disk.lose(loss, random, data.path());
-        let _told = Told(format!("event {at}, {loss:?}, {before:?}"));
-        checker.check(promised, data.path());
-        count += 1;
+        disk.lose(loss, &mut self.random, data.path());
+        self.checker.check(&self.promised, data.path());
+        self.count += 1;
+    }
+
+    /// Takes the power away now, and again all along the start after it.
+    fn lose_twice(&mut self, disk: &Disk, loss: Loss, at: usize) {
+        let _told = Told(format!("the start after event {at}, {:?}", self.random));
+        let data = scratch();
+        disk.lose(loss, &mut self.random.clone(), data.path());
+        // What recovery makes of the same disk is known then.
+        self.lose(disk, loss, at);
+        let mut disk = Disk::found(data.path());
+        let watch = Watch::record(data.path());
+        recover(data.path());
+        for (at, event) in watch.end().iter().enumerate() {
+            if !matches!(event, Event::Mark(_)) {
+                self.lose(&disk, Loss::Sectors, at);
+            }
+            disk.happen(event);
+        }
+        self.lose(&disk, Loss::All, usize::MAX);
+    }
+}
+
+/// Takes the power away all along the story; how often.
+fn lose_all_along(story: &Story, plan: &Plan, seed: u64) -> usize {
+    let mut disk = Disk::new(&story.root);
+    let mut losses = Losses {
+        checker: Checker::new(story),
+        promised: Promised::default(),
+        random: Random::new(seed),
+        count: 0,
     };
     for (at, event) in story.events.iter().enumerate() {
-        let begun = promised != Promised::default();
-        if begun && is_sync(event) || begun && random.once_in(plan.sparse) {
+        let begun = losses.promised != Promised::default();
+        if begun && (is_sync(event) || losses.random.once_in(plan.sparse)) {
             for &loss in plan.losses {
-                lose(&disk, &promised, loss, at, &mut random);
+                match losses.random.once_in(plan.twice) {
+                    true => losses.lose_twice(&disk, loss, at),
+                    false => losses.lose(&disk, loss, at),
+                }
             }
         }
         disk.happen(event);
         if let Event::Mark(mark) = event {
-            promised.add(*mark);
+            losses.promised.add(*mark);
         }
         if begun && is_sync(event) {
-            lose(&disk, &promised, Loss::All, at, &mut random);
+            losses.lose(&disk, Loss::All, at);
         }
     }
-    count
+    losses.count
 }
 
 /// Says what a failure came about with.
