@@ -47,15 +47,18 @@ impl Promised {
     }
 }
 
+/// An index by what made it: so many writes, and what was replayed besides.
+type State = (usize, Vec<BlobId>);
+
 /// A story, prepared for many checks.
 pub struct Checker<'s> {
     story: &'s Story,
     /// Each delivery, with its place among the writes.
     delivers: BTreeMap<BlobId, (usize, &'s Deliver)>,
-    /// How many writes make an index that looks like this, the most, and what was replayed besides.
-    states: RefCell<BTreeMap<u64, (usize, Vec<BlobId>)>>,
-    /// Tables after so many writes and these deliveries besides.
-    expected: RefCell<BTreeMap<(usize, Vec<BlobId>), Rc<Dump>>>,
+    /// What makes an index that looks like this; of several, the one of the most writes.
+    states: RefCell<BTreeMap<u64, State>>,
+    /// Their tables.
+    expected: RefCell<BTreeMap<State, Rc<Dump>>>,
 }
 
 impl<'s> Checker<'s> {

@@ -160,8 +160,10 @@ fn lose_everywhere(cast: Cast, steps: usize) {
     }
 }
 
+type IsOfPath = fn(&Path) -> bool;
+
 /// Syncs that a store might have forgotten: the name of the flaw, and whether the sync of this path is one of them.
-const FLAWS: &[(&str, fn(&Path) -> bool)] = &[
+const FLAWS: &[(&str, IsOfPath)] = &[
     ("mail", |path| path.extension().is_some_and(|e| e == "seg")),
     ("index", |path| path.ends_with("data.mdb")),
     ("names", |path| {
