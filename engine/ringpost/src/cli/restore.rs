@@ -1,17 +1,29 @@
-//! `ringpost restore`: a generation of a backup becomes a folder that `ringpost serve` takes.
+//! `ringpost restore`: a generation of a backup becomes a folder that `ringpost serve` takes; or one mailbox of it a new
+//! mailbox of the store as it is now.
 
 use super::exit::Failure;
-use super::{backup as kept, print, progress};
-use crate::control::client::make_private;
-use crate::control::operation::Progress;
+use super::import::passing;
+use super::{Named, backup as kept, print, progress};
+use crate::control::client::{self, make_private};
+use crate::control::operation::{Operation, Progress, Teller, World};
 use crate::{config, setup};
 use clap::Args;
+use ringpost_api::Snapshot;
+use ringpost_api::table::BlobRow;
 use ringpost_lmdb::backup::{self, Manifest};
+use ringpost_log::LogError;
+use ringpost_migration::import::Place;
+use ringpost_migration::past;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// Brings configuration, keys, index and mails back into a new folder, every octet compared with its checksum. Nothing that
-/// is there is touched: look at what came back with `ringpost verify`, then serve it.
+/// With `--to`: brings configuration, keys, index and mails back into a new folder, every octet compared with its checksum.
+/// Nothing that is there is touched: look at what came back with `ringpost verify`, then serve it.
+///
+/// With `--account`, `--mailbox` and `--into`: brings one mailbox as it was back into a new mailbox of the account, with flags,
+/// keywords and dates, while the server runs or not.
 #[derive(Args)]
 pub struct Restore {
     /// The directory of the backup
@@ -21,25 +33,89 @@ pub struct Restore {
     #[arg(long, value_name = "N")]
     generation: Option<u32>,
     /// The folder to restore into; made, or empty
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "account")]
+    to: Option<PathBuf>,
+    /// The account whose mailbox is wanted
+    #[arg(long, value_name = "NAME@DOMAIN", conflicts_with = "to", requires_all = ["mailbox", "into"])]
+    account: Option<String>,
+    /// The mailbox as it was called then
+    #[arg(long, requires = "account")]
+    mailbox: Option<String>,
+    /// The name of the new mailbox
+    #[arg(long, value_name = "MAILBOX", requires = "account")]
+    into: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    named: Named,
+}
+
+/// One mailbox of a backup, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailbox {
+    from: PathBuf,
+    generation: Option<u32>,
+    account: String,
+    mailbox: String,
+    into: String,
 }
 
 impl Restore {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
+        match (
+            self.to.clone(),
+            self.account.clone(),
+            self.mailbox.clone(),
+            self.into.clone(),
+        ) {
+            (Some(to), ..) => self.whole(&to),
+            (None, Some(account), Some(mailbox), Some(into)) => self.mailbox(Mailbox {
+                from: std::path::absolute(&self.from).map_err(Failure::usage)?,
+                generation: self.generation,
+                account,
+                mailbox,
+                into,
+            }),
+            // Clap has asked for the others.
+            _ => Err(Failure::usage("--account needs --mailbox and --into")),
+        }
+    }
+
+    fn mailbox(&self, wanted: Mailbox) -> Result<(), Failure> {
+        let mut bar = progress::Bar::new(self.json);
+        let config = self.named.open()?;
+        let operation = Operation::RestoreMailbox(wanted);
+        let report = client::operate(&config, operation, &mut |done| bar.tell(done))?;
+        bar.end();
+        let number = |key| report.get(key).and_then(Value::as_u64).unwrap_or(0);
+        match self.json {
+            true => print(&super::json(&report)),
+            false => print(&format!(
+                "{} mails, {} octets restored\n",
+                number("mails"),
+                number("octets")
+            )),
+        }
+        match number("failed") {
+            0 => Ok(()),
+            failed => Err(Failure::not_well(format!(
+                "{failed} mails could not be read"
+            ))),
+        }
+    }
+
+    fn whole(&self, to: &Path) -> Result<(), Failure> {
         let manifest = backup::manifest(&self.from, self.generation)?;
-        if fs::read_dir(&self.to).is_ok_and(|mut entries| entries.next().is_some()) {
+        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Failure::not_well(format!(
                 "{}: not empty; restore to a new folder",
-                self.to.display()
+                to.display()
             )));
         }
-        make_private(&self.to).map_err(unreachable(&self.to))?;
-        let (data, notes) = self.configuration(&manifest)?;
+        make_private(to).map_err(unreachable(to))?;
+        let (data, notes) = self.configuration(&manifest, to)?;
         let mut bar = progress::Bar::new(self.json);
         let generation = Some(manifest.generation);
         backup::restore(&self.from, generation, &data, &mut |done, total| {
@@ -69,10 +145,14 @@ impl Restore {
 
     /// Puts configuration, certificate and key where the configuration looks for them, as long as that is within the folder;
     /// where its data go, and what the operator has to know.
-    fn configuration(&self, manifest: &Manifest) -> Result<(PathBuf, Vec<String>), Failure> {
-        let file = self.to.join(kept::CONFIGURATION);
+    fn configuration(
+        &self,
+        manifest: &Manifest,
+        to: &Path,
+    ) -> Result<(PathBuf, Vec<String>), Failure> {
+        let file = to.join(kept::CONFIGURATION);
         let mut notes = Vec::new();
-        let mut data = self.to.join("data");
+        let mut data = to.join("data");
         if !has(manifest, kept::CONFIGURATION) {
             return Ok((data, notes));
         }
@@ -80,7 +160,7 @@ impl Restore {
         setup::write_new(&file, &text, 0o600)?;
         let read = std::str::from_utf8(&text).map_err(Failure::not_well)?;
         let config = config::load(&file, read, &[])?;
-        if within(&config.data_dir, &self.to) {
+        if within(&config.data_dir, to) {
             data = config.data_dir.clone();
         } else {
             notes.push(format!(
@@ -99,8 +179,8 @@ impl Restore {
             }
             let octets = backup::restore::file(&self.from, manifest, name)?;
             let mut path = wanted.clone();
-            if !within(wanted, &self.to) {
-                path = self.to.join("tls").join(name);
+            if !within(wanted, to) {
+                path = to.join("tls").join(name);
                 notes.push(format!(
                     "{} looks for {}: it is in {} now",
                     file.display(),
@@ -114,6 +194,44 @@ impl Restore {
             setup::write_new(&path, &octets, 0o600)?;
         }
         Ok((data, notes))
+    }
+}
+
+/// Brings one mailbox back. The index of the generation stands in the data directory meanwhile.
+pub fn perform(world: &World, wanted: &Mailbox, tell: Teller<'_>) -> Result<Value, Failure> {
+    let config = &world.config;
+    let scratch = tempfile::Builder::new()
+        .prefix("restore-")
+        .tempdir_in(&config.data_dir);
+    let scratch = scratch.map_err(unreachable(&config.data_dir))?;
+    let past = backup::Past::open(&wanted.from, wanted.generation, scratch.path())?;
+    let place = Place {
+        store: &*world.store,
+        data: &config.data_dir,
+        limits: &config.limits,
+        compress: config.compress,
+    };
+    let order = past::Order {
+        account: wanted.account.clone(),
+        mailbox: wanted.mailbox.clone(),
+        into: wanted.into.clone(),
+    };
+    let report = past::run(&place, &Then(past), &order, &mut passing(tell))?;
+    serde_json::to_value(report).map_err(Failure::unreachable)
+}
+
+/// A generation as the past of a mailbox.
+struct Then(backup::Past);
+
+impl past::Past for Then {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, ringpost_migration::Error> {
+        let asked =
+            |error: backup::BackupError| ringpost_migration::Error::Asked(error.to_string());
+        self.0.snapshot().map_err(asked)
+    }
+
+    fn mail(&self, blob: &BlobRow) -> Result<Vec<u8>, LogError> {
+        self.0.mail(blob)
     }
 }
 

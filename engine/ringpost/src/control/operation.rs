@@ -9,7 +9,7 @@
 
 use super::request::Answer;
 use crate::cli::exit::Failure;
-use crate::cli::{backup, export, import};
+use crate::cli::{backup, export, import, restore};
 use crate::cli::{usage, verify};
 use crate::config::Config;
 use ringpost_lmdb::Lmdb;
@@ -28,6 +28,8 @@ use tokio::sync::mpsc;
 pub enum Operation {
     /// One more generation of a backup, in this directory.
     Backup { to: PathBuf },
+    /// One mailbox of a backup into a new one.
+    RestoreMailbox(restore::Mailbox),
     /// Everything compared with everything; quick: but for the octets of the mails.
     Verify { quick: bool },
     /// Where the octets are.
@@ -43,6 +45,7 @@ impl Operation {
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Backup { .. } => "backup",
+            Operation::RestoreMailbox(_) => "restore",
             Operation::Verify { .. } => "verify",
             Operation::Usage => "usage",
             Operation::Import(_) => "import",
@@ -105,6 +108,7 @@ pub type Teller<'t> = &'t mut dyn FnMut(Progress) -> ControlFlow<()>;
 pub fn perform(world: &World, operation: &Operation, tell: Teller<'_>) -> Result<Value, Failure> {
     match operation {
         Operation::Backup { to } => backup::perform(world, to, tell),
+        Operation::RestoreMailbox(wanted) => restore::perform(world, wanted, tell),
         Operation::Verify { quick } => verify::perform(world, *quick, tell),
         Operation::Usage => usage::perform(world),
         Operation::Import(order) => import::perform(world, order, tell),
