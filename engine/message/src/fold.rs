@@ -9,45 +9,17 @@
 
 use ringpost_scan::ascii;
 
-/// Octets looked at together for being ASCII.
-const BLOCK: usize = 32;
-
 /// Appends `text`, folded, to `out`.
 pub fn fold_into(text: &str, out: &mut Vec<u8>) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (plain, behind) = rest.split_at(ascii_octets(rest.as_bytes()));
-        ascii::fold_into(plain.as_bytes(), out);
-        rest = others_into(behind, out);
+    match text.is_ascii() {
+        true => ascii::fold_into(text.as_bytes(), out),
+        false => out.extend_from_slice(fold(text).as_bytes()),
     }
 }
 
 /// `text`, folded.
 pub fn fold(text: &str) -> String {
     casefold::simple_fold(text.to_owned())
-}
-
-/// Octets of ASCII at the start.
-fn ascii_octets(octets: &[u8]) -> usize {
-    let blocks = octets.chunks(BLOCK).take_while(|block| block.is_ascii());
-    let clean = blocks.map(<[u8]>::len).sum();
-    let rest = &octets[clean..];
-    clean + rest.iter().take_while(|octet| octet.is_ascii()).count()
-}
-
-/// Folds the characters at the start that are not ASCII, and spaces between them; what is left.
-fn others_into<'t>(text: &'t str, out: &mut Vec<u8>) -> &'t str {
-    for (at, character) in text.char_indices() {
-        match character {
-            ' ' => out.push(b' '),
-            _ if character.is_ascii() => return &text[at..],
-            _ => {
-                let folded = casefold::simple_fold_char(character);
-                out.extend_from_slice(folded.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-    }
-    ""
 }
 
 #[cfg(test)]
