@@ -6,12 +6,12 @@
 //! Invariant: nothing here is `Send`; a file belongs to the shard that opened it. `write_at`, `read_at` and `sync_data`
 //! are the hot operations; `open`, `allocate` and `truncate` come once for each segment.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::future::Future;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -37,6 +37,11 @@ pub trait Files: Clone + 'static {
 
     /// Opens `path`.
     async fn open(&self, path: &Path, mode: Mode) -> io::Result<Self::File>;
+
+    /// Removes the file `path`, now or soon: nobody waits for it, and what fails is done at the next start.
+    fn remove(path: PathBuf) {
+        let _ = fs::remove_file(path);
+    }
 
     /// Lets about so much time go by, or none where nobody else could do anything meanwhile.
     async fn pause(&self, _: Duration) {}

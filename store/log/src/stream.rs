@@ -79,7 +79,7 @@ impl Streamed {
     ) -> Result<Self, LogError> {
         let (data, number) = (log.data(), log.number());
         let old = segment::file(data, from, segment, Holds::Mail);
-        let part = Part::new(log);
+        let part = Part::new::<F>(log);
         fs::hard_link(&old, &part.path)?;
         let file = files.open(&part.path, Mode::Read).await?;
         let (read, octets) = file.read_at(Vec::new(), 0, HEAD_OCTETS as usize).await;
@@ -114,17 +114,20 @@ pub(crate) struct Part {
     /// What it is called once its record is durable.
     lasting: PathBuf,
     kept: bool,
+    /// [`Files::remove`] of those it was made with.
+    remove: fn(PathBuf),
 }
 
 impl Part {
     /// Under a number of its own.
-    fn new(log: &Log) -> Self {
+    fn new<F: Files>(log: &Log) -> Self {
         let (data, number, segment) = (log.data(), log.number(), log.take_segment());
         Part {
             segment,
             path: segment::file(data, number, segment, Holds::Part),
             lasting: segment::file(data, number, segment, Holds::Mail),
             kept: false,
+            remove: F::remove,
         }
     }
 
@@ -139,7 +142,7 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if !self.kept {
-            let _ = fs::remove_file(&self.path);
+            (self.remove)(mem::take(&mut self.path));
         }
     }
 }
@@ -147,7 +150,7 @@ impl Drop for Part {
 impl<F: Files> Stream<F> {
     /// Begins a segment.
     pub(crate) async fn open(files: F, log: &Log) -> Result<Self, LogError> {
-        let part = Part::new(log);
+        let part = Part::new::<F>(log);
         let file = files.open(&part.path, Mode::Create).await?;
         Ok(Stream {
             folder: segment::directory(log.data(), log.number()),
