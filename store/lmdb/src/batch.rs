@@ -6,7 +6,8 @@
 //! the transaction: it is given up and made again without that write, or, where it is a mail to several accounts, without
 //! those that the damage concerns. What fails for all (no room, an I/O error) is the error of the whole.
 
-use crate::env::{Opened, Trouble};
+use crate::env::Opened;
+use crate::rows::Trouble;
 use ringpost_api::apply::{self, Edits, Terms};
 use ringpost_api::write::Deliver;
 use ringpost_api::{Changed, Error, Outcome, Write};

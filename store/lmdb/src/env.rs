@@ -1,7 +1,7 @@
-//! The LMDB environment: one database for each table, snapshots, rows in a write transaction.
+//! The LMDB environment: one database for each table; opened, closed and opened again in place.
 //!
-//! In:  keys and values as octets.
-//! Out: slices of the memory map, valid as long as the transaction.
+//! In:  a directory, the size of the map.
+//! Out: transactions, whose rows are in [`mod@rows`]; how many pages are where.
 //!
 //! ```text
 //! open --reopen()--> closed to newcomers: those who look end --none left--> closed --> open
@@ -13,16 +13,14 @@
 //!
 //! Read transactions are not bound to a thread (MDB_NOTLS), since a shard serves many readers on one.
 
-use crate::readers::{Company, Patience, READERS_LONG, READERS_MAX, Readers, Seat};
+use crate::readers::{Company, Patience, READERS_LONG, READERS_MAX, Readers};
+use crate::rows;
+pub(crate) use crate::rows::{Change, View};
 use crate::usage::{Index, TableUsage};
 use heed::types::Bytes;
-use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError};
-use heed::{RoTxn, RwTxn, WithoutTls};
-use ringpost_api::edits::Rows;
-use ringpost_api::{Error, Row, Snapshot, Table};
-use std::cell::Cell;
+use heed::{CommitOrAbort, CompactionOption, Database, EnvOpenOptions, MdbError, WithoutTls};
+use ringpost_api::{Error, Table};
 use std::fs::File;
-use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -37,8 +35,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// What is told where the map is full.
 pub(crate) const MAP_FULL: &str = "the index map is full: raise [store] map_octets";
 
-type Octets = Database<'static, Bytes, Bytes>;
-type Tables = [Octets; Table::ALL.len()];
+pub(crate) type Octets = Database<'static, Bytes, Bytes>;
+pub(crate) type Tables = [Octets; Table::ALL.len()];
 
 pub(crate) struct Env {
     path: PathBuf,
@@ -110,12 +108,7 @@ impl Env {
         let seat = self.readers.take(patience)?;
         let Opened { env, tables } = self.opened()?;
         let txn = env.static_read_txn().map_err(failed)?;
-        Ok(View {
-            txn,
-            tables,
-            trouble: Cell::default(),
-            _seat: Some(seat),
-        })
+        Ok(rows::view(txn, tables, seat))
     }
 
     /// The environment for a write transaction, or for a look besides. Whoever is not the writer has a seat first.
@@ -175,6 +168,7 @@ impl Env {
 }
 
 fn open(path: &Path, map_octets: usize) -> heed::Result<Opened> {
+    use std::io::ErrorKind::{InvalidInput, OutOfMemory};
     let mut map_octets = map_octets;
     let env = loop {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
@@ -187,7 +181,7 @@ fn open(path: &Path, map_octets: usize) -> heed::Result<Opened> {
         match unsafe { options.open(path) } {
             // Less address space than was asked for: as much of it as there is.
             Err(heed::Error::Io(error))
-                if error.kind() == std::io::ErrorKind::OutOfMemory
+                if matches!(error.kind(), OutOfMemory | InvalidInput)
                     && map_octets / 2 >= MAP_OCTETS_MIN =>
             {
                 map_octets /= 2;
@@ -212,12 +206,7 @@ fn open(path: &Path, map_octets: usize) -> heed::Result<Opened> {
 impl Opened {
     pub fn write(&self) -> Result<Change<'_>, Error> {
         let txn = self.env.write_txn().map_err(failed)?;
-        Ok(Open {
-            txn,
-            tables: self.tables,
-            trouble: Cell::default(),
-            _seat: None,
-        })
+        Ok(rows::change(txn, self.tables))
     }
 
     /// Whether LMDB has given the environment up: it serves no transaction any more until it is opened again.
@@ -273,153 +262,9 @@ impl Opened {
         Ok(index)
     }
 
-    /// Octets of the map.
-    pub fn map_octets(&self) -> usize {
-        self.env.info().map_size
-    }
-
     /// Puts what was written on disk, also what a failed commit left in the page cache alone.
     pub fn sync(&self) -> Result<(), Error> {
         self.env.force_sync().map_err(failed)
-    }
-}
-
-/// A transaction and the tables it looks at.
-pub(crate) struct Open<'s, T> {
-    // In the order of the drops: a seat is given back after the transaction has ended.
-    txn: T,
-    tables: Tables,
-    trouble: Cell<Trouble>,
-    _seat: Option<Seat<'s>>,
-}
-
-/// A snapshot.
-pub(crate) type View<'s> = Open<'s, RoTxn<'static, WithoutTls>>;
-
-/// A write transaction. Dropped, it leaves nothing behind.
-pub(crate) type Change<'e> = Open<'static, RwTxn<'e>>;
-
-/// What LMDB has answered within a transaction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    #[default]
-    None,
-    /// Some call failed: nothing more can be done in it.
-    Failed,
-    /// A page is damaged, or a row is none that LMDB can hold: without the write that met it there is no trouble.
-    Write,
-}
-
-/// Either kind of transaction, to read in.
-pub(crate) trait Readable {
-    fn readable(&self) -> &RoTxn<'_>;
-}
-
-impl Readable for RoTxn<'_, WithoutTls> {
-    fn readable(&self) -> &RoTxn<'_> {
-        self
-    }
-}
-
-impl Readable for RwTxn<'_> {
-    fn readable(&self) -> &RoTxn<'_> {
-        self
-    }
-}
-
-impl Change<'_> {
-    pub fn commit(self) -> Result<(), Error> {
-        self.txn.commit().map_err(failed)
-    }
-
-    /// What went wrong in it.
-    pub fn trouble(&self) -> Trouble {
-        self.trouble.get()
-    }
-}
-
-impl<T> Open<'_, T> {
-    fn table(&self, table: Table) -> &Octets {
-        &self.tables[table as usize]
-    }
-
-    /// What an error means; remembered, for a transaction that met one is to be given up.
-    #[cold]
-    fn failed(&self, error: heed::Error) -> Error {
-        self.trouble.set(match &error {
-            heed::Error::Mdb(
-                MdbError::Corrupted | MdbError::PageNotFound | MdbError::BadValSize,
-            ) => Trouble::Write,
-            _ => Trouble::Failed,
-        });
-        failed(error)
-    }
-}
-
-impl<T: Readable> Snapshot for Open<'_, T> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>, Error> {
-        self.table(table)
-            .get(self.txn.readable(), key)
-            .map_err(|error| self.failed(error))
-    }
-
-    /// Shows rows from the cursor; no allocation for each of them.
-    fn scan(
-        &self,
-        table: Table,
-        within: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let start = Ord::max(from, within);
-        let start = if start.is_empty() {
-            Bound::Unbounded
-        } else {
-            Bound::Included(start)
-        };
-        let range: (Bound<&[u8]>, Bound<&[u8]>) = (start, Bound::Unbounded);
-        let rows = self.table(table).range(self.txn.readable(), &range);
-        for row in rows.map_err(|error| self.failed(error))? {
-            let (key, value) = row.map_err(|error| self.failed(error))?;
-            if !begins_with(key, within) || visit(key, value).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn last(&self, table: Table, within: &[u8]) -> Result<Option<Row<'_>>, Error> {
-        let (table, txn) = (self.table(table), self.txn.readable());
-        if within.is_empty() {
-            return table.last(txn).map_err(|error| self.failed(error));
-        }
-        table
-            .rev_prefix_iter(txn, within)
-            .map_err(|error| self.failed(error))?
-            .next()
-            .transpose()
-            .map_err(|error| self.failed(error))
-    }
-}
-
-/// `key.starts_with(within)`. Most scans are within a mailbox, 8 octets, for which one comparison of numbers does.
-#[inline]
-fn begins_with(key: &[u8], within: &[u8]) -> bool {
-    match (<[u8; 8]>::try_from(within), key.first_chunk::<8>()) {
-        (Ok(within), Some(first)) => u64::from_ne_bytes(within) == u64::from_ne_bytes(*first),
-        _ => key.starts_with(within),
-    }
-}
-
-impl Rows for Change<'_> {
-    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let put = self.tables[table as usize].put(&mut self.txn, key, value);
-        put.map_err(|error| self.failed(error))
-    }
-
-    fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Error> {
-        let deleted = self.tables[table as usize].delete(&mut self.txn, key);
-        deleted.map(|_| ()).map_err(|error| self.failed(error))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The index in LMDB: rows, the one writer, snapshots; and the start of a store, which replays the logs.
 //!
-//! Reading order: [`mod@open`] (a data directory becomes a store), `env` (tables and snapshots), `readers` (who looks, and
-//! since when), `writer` (group commit) with its `queue` and `batch`, `watch` (room and late readers), [`health`],
-//! `lock` (one server for each directory); beside the work: [`mod@tidy`] (space given back), [`mod@verify`], [`mod@usage`],
-//! [`backup`], [`mod@rebuild`].
+//! Reading order: [`mod@open`] (a data directory becomes a store), `env` (the environment, and how it is opened again), `rows`
+//! (those of a transaction) with `held`, `readers` (who looks, and since when), `writer` (group commit) with its `queue` and
+//! `batch`, `watch` (room, and readers that are late), [`health`], `lock` (one server for each directory); beside the work:
+//! [`mod@tidy`] (space given back), [`mod@verify`], [`mod@usage`], [`backup`], [`mod@rebuild`].
 //!
 //! ```text
 //! <data>/lock              pid of the server that has it open
@@ -17,11 +17,13 @@ pub mod backup;
 mod batch;
 mod env;
 pub mod health;
+mod held;
 mod lock;
 pub mod open;
 mod queue;
 mod readers;
 pub mod rebuild;
+mod rows;
 mod shared;
 pub mod tidy;
 pub mod usage;

@@ -91,6 +91,8 @@ pub(crate) struct Writer {
     gather: Duration,
     /// After a failed commit: not before this.
     retry: Option<Instant>,
+    /// What the map was opened with.
+    map_octets: usize,
     /// Whether the page cache may hold what is not on disk: it is synced before anything is read as a fact.
     unsynced: bool,
     closing: bool,
@@ -128,6 +130,7 @@ impl Writer {
         clock: fn() -> u64,
     ) -> Self {
         Writer {
+            map_octets: shared.map_octets.load(Ordering::Relaxed),
             env,
             shared,
             watch,
@@ -227,10 +230,9 @@ impl Writer {
         self.watch
             .look(&self.env, &shared.pulse, &shared.limits(), &mut alarm);
         let wanted = shared.map_octets.load(Ordering::Relaxed);
-        let is_small = |opened: Opened| opened.map_octets() < wanted;
-        if self.env.opened().is_ok_and(is_small) {
-            // Whoever reads may go on: it is tried again a second later.
-            let _ = self.env.reopen(wanted, PATIENCE);
+        // Whoever reads may go on: it is tried again a second later. What was had may be less, see `Options`.
+        if wanted > self.map_octets && self.env.reopen(wanted, PATIENCE).is_ok() {
+            self.map_octets = wanted;
         }
     }
 
@@ -265,9 +267,10 @@ impl Writer {
     fn opened(&mut self) -> Result<Opened, Error> {
         let given_up = |opened: &Opened| opened.is_given_up();
         if !self.env.opened().is_ok_and(|opened| !given_up(&opened)) {
-            let map_octets = self.shared.map_octets.load(Ordering::Relaxed);
+            let wanted = self.shared.map_octets.load(Ordering::Relaxed);
             self.unsynced = true;
-            self.env.reopen(map_octets, PATIENCE)?;
+            self.env.reopen(wanted, PATIENCE)?;
+            self.map_octets = wanted;
         }
         let opened = self.env.opened()?;
         if self.unsynced {
