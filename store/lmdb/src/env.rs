@@ -40,16 +40,11 @@ pub(crate) type Tables = [Octets; Table::ALL.len()];
 
 pub(crate) struct Env {
     path: PathBuf,
-    state: RwLock<State>,
+    /// `None`: it is closed, and nobody gets a snapshot.
+    opened: RwLock<Option<Opened>>,
     /// Whether long snapshots are to end.
     wanted: AtomicBool,
     readers: Readers,
-}
-
-enum State {
-    Open(Opened),
-    /// Nobody gets a snapshot.
-    Closed,
 }
 
 /// The environment as it is open now. Whoever has one keeps it from being closed: for one transaction, no longer.
@@ -75,7 +70,7 @@ impl Env {
     pub fn open(path: &Path, map_octets: usize) -> heed::Result<Self> {
         Ok(Env {
             path: path.to_owned(),
-            state: RwLock::new(State::Open(open(path, map_octets)?)),
+            opened: RwLock::new(Some(open(path, map_octets)?)),
             wanted: AtomicBool::new(false),
             readers: Readers::new(READERS_MAX),
         })
@@ -113,9 +108,9 @@ impl Env {
 
     /// The environment for a write transaction, or for a look besides. Whoever is not the writer has a seat first.
     pub fn opened(&self) -> Result<Opened, Error> {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Open(opened) => Ok(opened.clone()),
-            State::Closed => Err(Error::Io(
+        match &*self.opened.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(opened) => Ok(opened.clone()),
+            None => Err(Error::Io(
                 "the index is being opened again; try again at once".into(),
             )),
         }
@@ -141,11 +136,11 @@ impl Env {
     /// snapshots to end: after an error everything is as before, or closed, and this is to be called again. For the
     /// writer alone.
     pub fn reopen(&self, map_octets: usize, patience: Duration) -> Result<(), Error> {
-        let swap = |state| {
-            let mut own = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *own, state)
+        let swap = |opened| {
+            let mut own = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *own, opened)
         };
-        let old = swap(State::Closed);
+        let old = swap(None);
         self.wanted.store(true, Ordering::Relaxed);
         let until = Instant::now() + patience;
         while self.company().readers > 0 {
@@ -162,7 +157,7 @@ impl Env {
         drop(old);
         let opened = open(&self.path, map_octets).map_err(failed)?;
         self.wanted.store(false, Ordering::Relaxed);
-        swap(State::Open(opened));
+        swap(Some(opened));
         Ok(())
     }
 }
