@@ -1,5 +1,6 @@
 use super::*;
 use crate::Digest;
+use crate::digest::Kind;
 
 /// `type/subtype` with, in brackets, the parts below; a leaf with its body and its lines.
 fn show(digest: &Digest<'_>, index: usize, message: &[u8]) -> String {
