@@ -2,6 +2,7 @@
 
 use ringpost_api::write::{Missing, Target};
 use ringpost_bench::corpus;
+use ringpost_delivery::text;
 use ringpost_log::{Body, Record};
 use ringpost_message::Scanner;
 use ringpost_types::limit::Limits;
@@ -17,6 +18,7 @@ pub const ACCOUNTS: u32 = 1_000;
 pub struct Mail {
     pub octets: Vec<u8>,
     pub digest: Vec<u8>,
+    pub text: Vec<u8>,
 }
 
 /// Numbers that look random, the same in every run: SplitMix64.
@@ -69,11 +71,22 @@ fn mail(size: usize) -> Mail {
         0..8192 => corpus::plain(size),
         _ => corpus::multipart(size),
     };
-    let digest = Scanner::new(&Limits::default()).finish(&octets, 0);
-    Mail { octets, digest }
+    Mail::new(octets)
 }
 
 impl Mail {
+    /// With what delivery makes of it while it arrives.
+    pub fn new(octets: Vec<u8>) -> Self {
+        let limits = Limits::default();
+        let digest = Scanner::new(&limits).finish(&octets, 0);
+        let text = text::row(&digest, &octets, &limits);
+        Mail {
+            octets,
+            digest,
+            text,
+        }
+    }
+
     /// A record as delivery makes it for one recipient.
     pub fn record(&self, account: AccountId) -> Record {
         let target = Target {
@@ -89,7 +102,7 @@ impl Mail {
         Record {
             targets: vec![target],
             digest: self.digest.clone(),
-            text: Vec::new(),
+            text: self.text.clone(),
             body: Body::Whole(self.octets.clone()),
         }
     }

@@ -36,7 +36,8 @@ pub fn beside_a_busy_writer(size: Size) {
                 under_way += 1;
                 let mut targets = record.targets.clone();
                 targets[0].account = AccountId(1 + sequence as u32 % ACCOUNTS);
-                let deliver = deliver(sequence, record.digest.clone(), targets);
+                let (digest, text) = (record.digest.clone(), record.text.clone());
+                let deliver = deliver(sequence, digest, text, targets);
                 let (sink, token) = (sink.clone(), 0);
                 store.submit(deliver, Some(ReplyTo { sink, token }));
             }
@@ -60,7 +61,12 @@ pub fn beside_a_busy_writer(size: Size) {
     );
 }
 
-fn deliver(sequence: u64, digest: Vec<u8>, targets: Vec<ringpost_api::write::Target>) -> Write {
+fn deliver(
+    sequence: u64,
+    digest: Vec<u8>,
+    text: Vec<u8>,
+    targets: Vec<ringpost_api::write::Target>,
+) -> Write {
     let (segment, offset, octets) = (1, sequence * 2048, 2048);
     Write::Deliver(Deliver {
         blob: BlobId::new(0, sequence),
@@ -76,7 +82,7 @@ fn deliver(sequence: u64, digest: Vec<u8>, targets: Vec<ringpost_api::write::Tar
         },
         checksum: sequence,
         digest,
-        text: Vec::new(),
+        text,
         targets,
         next: Position {
             segment,
