@@ -8,7 +8,8 @@
 //!            sleep(Urgent)         push of an urgent one, or the time
 //! ```
 //! A mail that nobody waits for does not wake a writer that is gathering: it would look at one mail, sleep again, and both
-//! threads would have paid for a call into the kernel. Measured: 4 us of CPU for each mail at 20,000 a second.
+//! threads would have paid for a call into the kernel. Measured at 10,000 mails a second, beside a channel that wakes for
+//! each: 2 us of 13 us of the writer's CPU a mail, and a third of the context switches.
 
 use crossbeam::queue::SegQueue;
 use ringpost_api::{Error, ReplyTo, Write};

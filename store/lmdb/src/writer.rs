@@ -363,3 +363,27 @@ fn answer(replies: impl IntoIterator<Item = (Option<ReplyTo>, Result<Outcome, Er
         sink.complete(answers);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// (how long the last commit took, how long mails are gathered), in milliseconds.
+    const CASES: &[(u64, u64)] = &[
+        (0, 10),
+        (1, 10),
+        (2, 12),
+        (5, 30),
+        (16, 96),
+        (17, 100),
+        (5_000, 100),
+    ];
+
+    #[test]
+    fn mails_are_gathered_for_a_multiple_of_a_commit_within_bounds() {
+        for &(commit, gather) in CASES {
+            let gathered = Pace::default().after(Duration::from_millis(commit));
+            assert_eq!(gathered, Duration::from_millis(gather), "{commit}");
+        }
+    }
+}
