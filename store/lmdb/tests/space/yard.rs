@@ -189,13 +189,19 @@ impl Yard {
             unchanged_since: None,
         };
         ask(&*self.lmdb, Write::Store(store)).expect("flagged");
-        let expunge = Write::Expunge {
-            account: ACCOUNT,
-            mailbox: MailboxId::INBOX,
-            uids: Some(uids),
-        };
-        let expunged = ask(&*self.lmdb, expunge);
-        assert!(matches!(expunged, Ok(Outcome::Expunged { .. })));
+        // A large one takes several writes.
+        let mut more = true;
+        while more {
+            let expunge = Write::Expunge {
+                account: ACCOUNT,
+                mailbox: MailboxId::INBOX,
+                uids: Some(uids.clone()),
+            };
+            more = match ask(&*self.lmdb, expunge) {
+                Ok(Outcome::Expunged { more, .. }) => more,
+                other => panic!("{other:?}"),
+            };
+        }
     }
 
     /// Octets that the segments take on disk.
