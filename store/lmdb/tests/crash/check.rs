@@ -171,14 +171,15 @@ impl<'s> Checker<'s> {
             for write in &self.story.writes[..writes] {
                 let _ = ask(&model, write.clone());
             }
-            for record in records {
-                let _ = ask(&model, Write::Deliver(self.delivers[record].1.clone()));
-            }
-            let dump = compared(tables(&model), self.story.cast);
-            // A recovery that breaks off may leave it like that.
             let mut states = self.states.borrow_mut();
-            let replayed = || (writes, records.to_vec());
-            states.entry(hash(&dump)).or_insert_with(replayed);
+            let mut dump = compared(tables(&model), self.story.cast);
+            for (at, record) in records.iter().enumerate() {
+                let _ = ask(&model, Write::Deliver(self.delivers[record].1.clone()));
+                dump = compared(tables(&model), self.story.cast);
+                // A recovery that breaks off may leave it like that.
+                let replayed = || (writes, records[..=at].to_vec());
+                states.entry(hash(&dump)).or_insert_with(replayed);
+            }
             Rc::new(dump)
         });
         Rc::clone(dump)

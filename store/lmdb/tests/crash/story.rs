@@ -114,7 +114,8 @@ impl Shard {
     ) -> Self {
         let options = ringpost_log::Options {
             segment_octets: SEGMENT_OCTETS,
-            ..Default::default()
+            // Both kinds are about.
+            compress: number == 1,
         };
         let end = store.log_end(number);
         let opened = now(Log::open(Blocking, data, number, end, options));
