@@ -58,7 +58,7 @@ pub fn mixed() -> Arc<[Mail]> {
         let size = (middle + SPREAD * random.normal()).exp();
         size.clamp(1024.0, 400.0 * 1024.0) as usize
     });
-    sizes.map(|size| mail(size)).collect()
+    sizes.map(mail).collect()
 }
 
 /// 2 KiB each.

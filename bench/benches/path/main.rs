@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench -p ringpost-bench --bench path                     # everything
 //! cargo bench -p ringpost-bench --bench path -- path-30k read    # what is named: path-30k, path-2k, read, start
+//! cargo bench -p ringpost-bench --bench path -- ways-30k         # the whole path by other ways to sync; or ways-2k
 //! cargo bench -p ringpost-bench --bench path -- whole-30k        # one side alone, for a profiler: bare- or whole-, 30k or 2k
 //! cargo bench -p ringpost-bench --bench path -- --test           # each once, tiny, as CI does
 //! ```
@@ -15,6 +16,7 @@ mod mails;
 mod path;
 mod read;
 mod start;
+mod ways;
 
 /// mimalloc is what the server runs on.
 #[global_allocator]
@@ -74,6 +76,12 @@ fn main() {
         path::compare("2 KiB", mails::short(), size, shards);
     }
     for (name, mails) in [("30k", mails::mixed as fn() -> _), ("2k", mails::short)] {
+        if named
+            .iter()
+            .any(|wanted| **wanted == format!("ways-{name}"))
+        {
+            path::ways(name, mails(), size, shards);
+        }
         for side in [path::Side::Bare, path::Side::Whole] {
             let side_name = format!("{}-{name}", side.name());
             if named.iter().any(|wanted| **wanted == side_name) {

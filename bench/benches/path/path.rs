@@ -7,6 +7,7 @@
 use crate::Size;
 use crate::figures::{Meter, Spent, median, octets_on_disk};
 use crate::mails::{ACCOUNTS, Mail};
+use crate::ways::Way;
 use ringpost_api::{Answer, Changed, Feed, ReplyTo, Sink, Store, Write};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::{Files, Log, Mode, SegmentFile};
@@ -64,6 +65,24 @@ pub fn compare(name: &str, mails: Arc<[Mail]>, size: Size, shards: u16) {
     );
 }
 
+/// The whole path by every way to make a batch durable, in turn.
+pub fn ways(name: &str, mails: Arc<[Mail]>, size: Size, shards: u16) {
+    println!(
+        "ways, {name}: {} mails a round, {SUBMITTERS} submitters, {shards} shards",
+        size.mails
+    );
+    let mut rounds: Vec<(Way, Vec<Round>)> = Way::ALL.map(|way| (way, Vec::new())).into();
+    for _ in 0..size.rounds {
+        for (way, rounds) in &mut rounds {
+            let folder = tempfile::tempdir().expect("a temporary directory can be made");
+            rounds.push(whole(&mails, size.mails, shards, folder.path(), *way));
+        }
+    }
+    for (way, rounds) in &rounds {
+        tell(way.name(), rounds);
+    }
+}
+
 /// One of the two that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -83,7 +102,7 @@ impl Side {
         let folder = tempfile::tempdir().expect("a temporary directory can be made");
         match self {
             Side::Bare => bare(mails, count, shards, folder.path()),
-            Side::Whole => whole(mails, count, shards, folder.path()),
+            Side::Whole => whole(mails, count, shards, folder.path(), Way::Ring),
         }
     }
 }
@@ -242,7 +261,7 @@ impl Feed for Commits {
     }
 }
 
-fn whole(mails: &Arc<[Mail]>, count: usize, shards: u16, folder: &Path) -> Round {
+fn whole(mails: &Arc<[Mail]>, count: usize, shards: u16, folder: &Path, way: Way) -> Round {
     let work = Work::new(mails, count);
     let store = open(folder);
     create_accounts(&*store);
@@ -259,7 +278,7 @@ fn whole(mails: &Arc<[Mail]>, count: usize, shards: u16, folder: &Path) -> Round
         machine.handle().each(move |shard| {
             let (begun, done) = send.lock().expect("nobody panics with it").clone();
             let each = SUBMITTERS / usize::from(shards);
-            submit_all(shard, &store, &folder, &work, each, begun, done);
+            submit_all(shard, way, &store, &folder, &work, each, (begun, done));
         });
     }
     for _ in 0..shards {
@@ -332,12 +351,12 @@ pub fn create_accounts(store: &dyn Store) {
 /// A shard's log, and its share of the submitters, each with one mail under way.
 pub fn submit_all(
     shard: &Rc<Shard>,
+    way: Way,
     store: &Arc<Lmdb>,
     folder: &Path,
     work: &Arc<Work>,
     each: usize,
-    begun: Sender<()>,
-    done: Sender<()>,
+    (begun, done): (Sender<()>, Sender<()>),
 ) {
     let (shard, store, folder, work) = (
         shard.clone(),
@@ -347,7 +366,7 @@ pub fn submit_all(
     );
     spawn(async move {
         let end = store.log_end(shard.id);
-        let opened = Log::open(RingFiles, &folder, shard.id, end, Default::default()).await;
+        let opened = Log::open(way.files(), &folder, shard.id, end, Default::default()).await;
         let (log, driver) = opened.expect("the directory is ours");
         let index = store.clone();
         spawn(driver.run(move |write, reply| index.submit(write, reply)));

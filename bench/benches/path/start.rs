@@ -2,17 +2,15 @@
 
 use crate::Size;
 use crate::figures::octets_on_disk;
-use crate::mails::{ACCOUNTS, Random, mixed};
+use crate::mails::{ACCOUNTS, Mail, Random, mixed};
 use crate::path::{Work, create_accounts, open, submit_all};
+use crate::ways::Way;
 use ringpost_api::Store;
-use ringpost_api::write::{Missing, Target};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
-use ringpost_log::{Body, Log, Record};
-use ringpost_message::Scanner;
+use ringpost_log::{Log, Record};
 use ringpost_runtime::{Machine, Options};
-use ringpost_types::limit::Limits;
-use ringpost_types::{AccountId, MailboxId};
+use ringpost_types::AccountId;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -127,22 +125,9 @@ fn small(number: u64, account: AccountId) -> Record {
         "From: alice@example.net\r\nTo: bob@example.org\r\nSubject: message {number}\r\n\
          Message-ID: <{number}@example.net>\r\nDate: Mon, 23 Nov 2026 11:00:00 +0100\r\n\r\nA short one.\r\n"
     );
-    let octets = octets.into_bytes();
-    let target = Target {
-        account,
-        mailbox: MailboxId::INBOX,
-        missing: Missing::Inbox,
-        flags: 0,
-        keywords: Vec::new(),
-        internal_date: number,
-        prefix: b"Return-Path: <alice@example.net>\r\n".to_vec(),
-    };
-    Record {
-        targets: vec![target],
-        digest: Scanner::new(&Limits::default()).finish(&octets, 0),
-        text: Vec::new(),
-        body: Body::Whole(octets),
-    }
+    let mut record = Mail::new(octets.into_bytes()).record(account);
+    record.targets[0].internal_date = number;
+    record
 }
 
 /// A child that loads the store until it has told enough, and is killed.
@@ -174,7 +159,7 @@ pub fn child(folder: &Path) {
     let send = std::sync::Mutex::new((begun, done));
     machine.handle().each(move |shard| {
         let (begun, done) = send.lock().expect("nobody panics with it").clone();
-        submit_all(shard, &store, &folder, &work, 64, begun, done);
+        submit_all(shard, Way::Ring, &store, &folder, &work, 64, (begun, done));
     });
     ready.recv().expect("the log opens");
     loop {

@@ -143,6 +143,8 @@ pub struct Replay {
     pub records: u64,
     /// Stretches that are damaged, with the number of their log. An alarm for the operator.
     pub damages: Vec<(u16, Damage)>,
+    /// Octets that were cut off the end of a log: of mails that nobody was answered for.
+    pub cut: Vec<(u16, u64)>,
 }
 
 /// The store.
@@ -400,6 +402,9 @@ fn replay(
         while replay_some(env, log, &mut recovery, &mut told, index, options)? {}
         let end = recovery.finish().map_err(recover_failed)?;
         name_large_mails(env, data, index, log, &end.unnamed)?;
+        if end.cut_octets > 0 {
+            told.cut.push((log, end.cut_octets));
+        }
         ends.insert(log, end.position);
     }
     Ok((ends, told))

@@ -160,10 +160,12 @@ fn a_torn_tail_is_cut_and_the_log_goes_on() {
     let octets = fs::read(&path).expect("a segment");
     let torn = delivers[2].offset as usize + 3;
     fs::write(&path, &octets[..torn]).expect("writable");
+    let cut = torn as u64 - delivers[1].next.offset;
     let lmdb = open(data.path());
     assert_eq!(mails(&lmdb), [0, 1]);
     assert_eq!(lmdb.log_end(0), delivers[1].next);
     assert_eq!(lmdb.replay().damages, []);
+    assert_eq!(lmdb.replay().cut, [(0, cut)]);
     let end = lmdb.log_end(0);
     drop(lmdb);
     append(data.path(), 0, end, 1, 10);

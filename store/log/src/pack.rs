@@ -14,7 +14,14 @@
 //! Invariant: unpacking writes [`FRAME_OCTETS`] at most, whatever the frame says; a frame that holds more or less than its
 //! part of the mail is damage.
 //!
-//! Level 1: a mail of the log is written once and mostly read never.
+//! Level 1. Text of words by how common they are, a third base64 of noise; stored octets, processor time to append, to read
+//! whole, in µs (`cargo run --release -p ringpost-runtime --example commit -- packing 300`):
+//!
+//! | mail | raw | packed |
+//! |---|---|---|
+//! | 2 KiB | 4 to append, 1 to read | 71 %: 10, 4 |
+//! | 30 KiB | 15, 5 | 62 %: 79, 37 |
+//! | 200 KiB | 10, 35 | 56 %: 1,030, 186 |
 
 use crate::error::LogError;
 use std::ops::Range;

@@ -132,6 +132,11 @@ fn tell_replay(store: &Lmdb) {
     if replay.records > 0 {
         tell(&format!("{} mails replayed from the logs", replay.records));
     }
+    for (log, octets) in &replay.cut {
+        tell(&format!(
+            "mail log {log}: {octets} octets of a batch that was being written were cut off; nobody was answered for them"
+        ));
+    }
     for (log, damage) in &replay.damages {
         tell(&format!(
             "mail log {log}: {} octets from {} of segment {} are damaged; mails in them are lost unless a backup has them",
