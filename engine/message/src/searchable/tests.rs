@@ -129,13 +129,7 @@ fn long_runs() {
     let long = "ü".repeat(LINE_OCTETS_MAX);
     let cases = [
         [head("8bit", "").as_bytes(), long.as_bytes()].concat(),
-        [
-            head("8bit", "").as_bytes(),
-            &[b'a'],
-            long.as_bytes(),
-            b"\xff",
-        ]
-        .concat(),
+        [head("8bit", "").as_bytes(), b"a", long.as_bytes(), b"\xff"].concat(),
         [
             head("quoted-printable", "; charset=utf-8").as_bytes(),
             "=C3=BC ".repeat(20_000).as_bytes(),
