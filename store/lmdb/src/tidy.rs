@@ -7,8 +7,8 @@
 //!   |-- little of its segment lives ---> the living are moved to the log of moved mails            rewrite
 //!   '-- nothing of its segment lives --> the file is removed                                       round
 //! ```
-//! Reading order: here (options, the thread), `round` (what is done when), `holes`, `census` (what is alive), `rewrite`,
-//! `gate` (who holds space), `pace` (how fast).
+//! Reading order: here (options, the thread), `round` (what is done when), `survey` and `census` (what there is, and what
+//! of it is alive), `holes`, `records`, `rewrite`, `gate` (who holds space), `pace` (how fast).
 //!
 //! In:  an open store. Out: its files, smaller; a line for each segment that was rewritten, and for what is in the way.
 //!
@@ -22,16 +22,18 @@ mod census;
 mod gate;
 mod holes;
 mod pace;
+mod records;
 mod rewrite;
 mod round;
+mod survey;
 
 pub(crate) use census::{Place, blobs};
 pub(crate) use gate::Gate;
 pub use gate::Hold;
 pub(crate) use holes::row as free_row;
-pub(crate) use rewrite::{Records, is_free, is_zero};
+pub(crate) use records::{Records, is_free, is_zero};
 pub use round::{Round, Tidy};
-pub(crate) use round::{allocated, files};
+pub(crate) use survey::{allocated, files};
 
 use crate::open::Lmdb;
 use pace::Stop;

@@ -12,20 +12,18 @@
 
 use super::census::{Living, Place};
 use super::pace::{Pace, Stop};
+use super::records::Records;
 use crate::open::Lmdb;
 use ringpost_api::write::Position;
-use ringpost_api::{
-    Answer, Error, Outcome, ReplyTo, Sink, Snapshot, Store, Table, Write, key, read,
-};
+use ringpost_api::{Answer, Error, Outcome, ReplyTo, Sink, Store, Write, read};
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::record::{Entry, Stored};
-use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
+use ringpost_log::recover::Found;
 use ringpost_log::segment;
 use ringpost_log::{Append, Log, LogError, REWRITE};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -224,105 +222,6 @@ impl<'s> Rewriter<'s> {
     }
 }
 
-/// The records of one segment, in order.
-pub(crate) struct Records(Recovery);
-
-impl Records {
-    /// Begins with the first one. Nothing is changed on disk.
-    pub fn open(data: &Path, (log, segment): Place) -> Self {
-        Records(Recovery::of_segment(data, log, segment))
-    }
-
-    /// The next sound record or damaged stretch; holes are passed over with the damage around them.
-    pub fn step(&mut self) -> Result<Option<Found>, Error> {
-        self.0.step().map_err(unread)
-    }
-}
-
-/// Whether all that is left in a segment was let go of: every sound record is of a mail that is elsewhere or free, and
-/// every other octet that is not zero is free.
-pub(super) fn holds_nothing(
-    data: &Path,
-    snapshot: &dyn Snapshot,
-    place: Place,
-) -> Result<bool, Error> {
-    let mut records = Records::open(data, place);
-    while let Some(found) = records.step()? {
-        let (offset, octets) = match found {
-            Found::Record(entry) => {
-                let record = entry.place().record;
-                match read::blob(snapshot, entry.blob())? {
-                    // It lives here after all.
-                    Some(row) if (row.log, row.record) == (place.0, record) => return Ok(false),
-                    Some(_) => continue,
-                    None => (record.offset, record.octets),
-                }
-            }
-            Found::Damage(Damage { offset, octets, .. }) => (offset, octets),
-        };
-        if !is_free(data, snapshot, place, offset, octets)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether all octets of a stretch are free, or zero. A record of version 1 is free when its mail is.
-pub(crate) fn is_free(
-    data: &Path,
-    snapshot: &dyn Snapshot,
-    (log, segment): Place,
-    offset: u64,
-    octets: u64,
-) -> Result<bool, Error> {
-    let (mut at, end) = (offset, offset + octets);
-    let mut gaps = Vec::new();
-    let within = key::segment(log, segment);
-    let from = key::free(log, segment, offset);
-    snapshot.scan(
-        Table::Free,
-        &within,
-        &from,
-        &mut |key, value| match super::free_row(key, value) {
-            Some((_, stretch)) if stretch.offset < end => {
-                if stretch.offset > at {
-                    gaps.push((at, stretch.offset));
-                }
-                at = at.max(stretch.offset + stretch.octets);
-                ControlFlow::Continue(())
-            }
-            _ => ControlFlow::Break(()),
-        },
-    )?;
-    if at < end {
-        gaps.push((at, end));
-    }
-    let file = File::open(segment::path(data, log, segment));
-    let file = file.map_err(|error| failed(error.into()))?;
-    for (from, to) in gaps {
-        if !is_zero(&file, from, to).map_err(|error| failed(error.into()))? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether all octets between two places are zero; behind the end of the file they are.
-pub(crate) fn is_zero(file: &File, mut from: u64, to: u64) -> std::io::Result<bool> {
-    let mut octets = [0; 4_096];
-    while from < to {
-        let most = (to - from).min(octets.len() as u64) as usize;
-        match file.read_at(&mut octets[..most], from) {
-            Ok(0) => return Ok(true),
-            Ok(count) if octets[..count].iter().all(|&octet| octet == 0) => from += count as u64,
-            Ok(_) => return Ok(false),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
 /// Hands over a write and waits for what comes of it.
 pub(super) fn ask(store: &dyn Store, write: Write) -> Result<Outcome, Error> {
     let (sender, answers) = mpsc::channel();
@@ -343,20 +242,10 @@ impl Sink for Wait {
     }
 }
 
-fn failed(error: LogError) -> Error {
+pub(super) fn failed(error: LogError) -> Error {
     match error {
         LogError::Full => Error::Full,
         LogError::Closed => Error::Closed,
         error => Error::Io(error.to_string()),
-    }
-}
-
-fn unread(error: RecoverError) -> Error {
-    match error {
-        RecoverError::Newer(path) => Error::Io(format!(
-            "{}: written by a later version of ringpost",
-            path.display()
-        )),
-        RecoverError::Io(path, error) => Error::Io(format!("{}: {error}", path.display())),
     }
 }

@@ -12,19 +12,20 @@
 use super::census::{self, Living, Place};
 use super::holes::{self, Punch, Run};
 use super::pace::{Pace, Stop};
+use super::records;
+use super::survey::{allocated, applied, files, segment_rows};
 use super::{Options, rewrite};
 use crate::open::Lmdb;
 use crate::tidy::rewrite::Rewriter;
 use ringpost_api::table::Stretch;
 use ringpost_api::write::Position;
-use ringpost_api::{Error, Outcome, Snapshot, Store, Table, Write, read};
+use ringpost_api::{Error, Outcome, Store, Write, read};
 use ringpost_log::segment::{self, HEAD_OCTETS, Holds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -258,7 +259,7 @@ impl Tidy {
         let octets = allocated(&self.data, place, Holds::Records);
         self.pace.take(octets, &self.stop);
         let snapshot = self.store.snapshot()?;
-        rewrite::holds_nothing(&self.data, &*snapshot, place)
+        records::holds_nothing(&self.data, &*snapshot, place)
     }
 
     fn keep(&mut self, place: Place, why: &str) {
@@ -430,59 +431,6 @@ impl Tidy {
             other => Err(Error::Damaged(format!("an answer to nothing: {other:?}"))),
         }
     }
-}
-
-/// All files of all logs.
-pub(crate) fn files(data: &Path) -> io::Result<BTreeMap<Place, Holds>> {
-    let mut all = BTreeMap::new();
-    for log in segment::logs(data)? {
-        for (number, holds) in segment::files(data, log)? {
-            if holds != Holds::Gone {
-                all.insert((log, number), holds);
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// How far each log was applied.
-fn applied(snapshot: &dyn Snapshot) -> Result<BTreeMap<u16, Position>, Error> {
-    let mut applied = BTreeMap::new();
-    let mut failed = None;
-    snapshot.scan(Table::Applied, &[], &[], &mut |key, value| {
-        match (<[u8; 2]>::try_from(key), Position::read(value)) {
-            (Ok(log), Ok(position)) => _ = applied.insert(u16::from_be_bytes(log), position),
-            (_, Err(error)) => failed = Some(error),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    })?;
-    failed.map_or(Ok(applied), Err)
-}
-
-/// Octets that are dead, by segment.
-fn segment_rows(snapshot: &dyn Snapshot) -> Result<BTreeMap<Place, u64>, Error> {
-    let mut rows = BTreeMap::new();
-    let mut failed = None;
-    snapshot.scan(Table::Segment, &[], &[], &mut |key, value| {
-        let place = key.split_first_chunk::<2>().and_then(|(log, number)| {
-            let number = u32::from_be_bytes(number.try_into().ok()?);
-            Some((u16::from_be_bytes(*log), number))
-        });
-        match (place, ringpost_api::table::SegmentRow::read(value)) {
-            (Some(place), Ok(row)) => _ = rows.insert(place, row.dead_octets),
-            (_, Err(error)) => failed = Some(error),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    })?;
-    failed.map_or(Ok(rows), Err)
-}
-
-/// Octets that a segment's file takes on disk.
-pub(crate) fn allocated(data: &Path, (log, number): Place, holds: Holds) -> u64 {
-    let found = segment::file(data, log, number, holds).metadata();
-    found.map_or(0, |found| found.blocks() * 512)
 }
 
 fn failed(error: io::Error) -> Error {

@@ -1,0 +1,123 @@
+//! The records of one segment, and whether any of them is still wanted.
+//!
+//! In:  a segment of a log that may be at work. Out: its sound records and damaged stretches, in order; nothing is changed.
+
+use super::census::Place;
+use super::holes::row as free_row;
+use super::rewrite::failed;
+use ringpost_api::{Error, Snapshot, Table, key, read};
+use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
+use ringpost_log::segment;
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// The records of one segment, in order.
+pub(crate) struct Records(Recovery);
+
+impl Records {
+    /// Begins with the first one. Nothing is changed on disk.
+    pub fn open(data: &Path, (log, segment): Place) -> Self {
+        Records(Recovery::of_segment(data, log, segment))
+    }
+
+    /// The next sound record or damaged stretch; holes are passed over with the damage around them.
+    pub fn step(&mut self) -> Result<Option<Found>, Error> {
+        self.0.step().map_err(unread)
+    }
+}
+
+/// Whether all that is left in a segment was let go of: every sound record is of a mail that is elsewhere or free, and
+/// every other octet that is not zero is free.
+pub(super) fn holds_nothing(
+    data: &Path,
+    snapshot: &dyn Snapshot,
+    place: Place,
+) -> Result<bool, Error> {
+    let mut records = Records::open(data, place);
+    while let Some(found) = records.step()? {
+        let (offset, octets) = match found {
+            Found::Record(entry) => {
+                let record = entry.place().record;
+                match read::blob(snapshot, entry.blob())? {
+                    // It lives here after all.
+                    Some(row) if (row.log, row.record) == (place.0, record) => return Ok(false),
+                    Some(_) => continue,
+                    None => (record.offset, record.octets),
+                }
+            }
+            Found::Damage(Damage { offset, octets, .. }) => (offset, octets),
+        };
+        if !is_free(data, snapshot, place, offset, octets)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether all octets of a stretch are free, or zero. A record of version 1 is free when its mail is.
+pub(crate) fn is_free(
+    data: &Path,
+    snapshot: &dyn Snapshot,
+    (log, segment): Place,
+    offset: u64,
+    octets: u64,
+) -> Result<bool, Error> {
+    let (mut at, end) = (offset, offset + octets);
+    let mut gaps = Vec::new();
+    let within = key::segment(log, segment);
+    let from = key::free(log, segment, offset);
+    snapshot.scan(
+        Table::Free,
+        &within,
+        &from,
+        &mut |key, value| match free_row(key, value) {
+            Some((_, stretch)) if stretch.offset < end => {
+                if stretch.offset > at {
+                    gaps.push((at, stretch.offset));
+                }
+                at = at.max(stretch.offset + stretch.octets);
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        },
+    )?;
+    if at < end {
+        gaps.push((at, end));
+    }
+    let file = File::open(segment::path(data, log, segment));
+    let file = file.map_err(|error| failed(error.into()))?;
+    for (from, to) in gaps {
+        if !is_zero(&file, from, to).map_err(|error| failed(error.into()))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether all octets between two places are zero; behind the end of the file they are.
+pub(crate) fn is_zero(file: &File, mut from: u64, to: u64) -> std::io::Result<bool> {
+    let mut octets = [0; 4_096];
+    while from < to {
+        let most = (to - from).min(octets.len() as u64) as usize;
+        match file.read_at(&mut octets[..most], from) {
+            Ok(0) => return Ok(true),
+            Ok(count) if octets[..count].iter().all(|&octet| octet == 0) => from += count as u64,
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+fn unread(error: RecoverError) -> Error {
+    match error {
+        RecoverError::Newer(path) => Error::Io(format!(
+            "{}: written by a later version of ringpost",
+            path.display()
+        )),
+        RecoverError::Io(path, error) => Error::Io(format!("{}: {error}", path.display())),
+    }
+}
