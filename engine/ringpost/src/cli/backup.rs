@@ -18,6 +18,8 @@ pub const CONFIGURATION: &str = "ringpost.toml";
 pub const CERTIFICATE: &str = "cert.pem";
 /// Its key.
 pub const KEY: &str = "key.pem";
+/// What was imported: without it an import after a restore would bring mails twice.
+pub const JOURNAL: &str = "import.journal";
 
 /// Without `--list` or `--verify`: one more generation, with configuration and keys. Only what is new since the last
 /// generation is copied. It may run while the server does.
@@ -150,14 +152,13 @@ pub fn perform(world: &World, to: &Path, tell: Teller<'_>) -> Result<Value, Fail
 /// What belongs to a configuration; a server without TLS has no certificate.
 fn files(config: &Config) -> Vec<(String, PathBuf)> {
     let all = [
-        (CONFIGURATION, &config.file),
-        (CERTIFICATE, &config.tls.certificate),
-        (KEY, &config.tls.key),
+        (CONFIGURATION, config.file.clone()),
+        (CERTIFICATE, config.tls.certificate.clone()),
+        (KEY, config.tls.key.clone()),
+        (JOURNAL, ringpost_migration::journal::path(&config.data_dir)),
     ];
     let there = all.into_iter().filter(|(_, path)| path.is_file());
-    there
-        .map(|(name, path)| (name.to_owned(), path.clone()))
-        .collect()
+    there.map(|(name, path)| (name.to_owned(), path)).collect()
 }
 
 impl From<BackupError> for Failure {

@@ -122,6 +122,10 @@ impl Restore {
             bar.tell(Progress::octets(done, total))
         })?;
         bar.end();
+        if has(&manifest, kept::JOURNAL) {
+            let journal = backup::restore::file(&self.from, &manifest, kept::JOURNAL)?;
+            setup::write_new(&ringpost_migration::journal::path(&data), &journal, 0o600)?;
+        }
         if self.json {
             print(&super::json(&serde_json::json!({
                 "generation": manifest.generation,
