@@ -4,7 +4,7 @@
 //! log-<n>/<segment>.seg     records, one behind the other
 //! log-<n>/<segment>.mail    one large mail alone, whose record is durable in a .seg
 //! log-<n>/<segment>.part    one that is being written, or whose record may not be durable
-//! log-<n>/<segment>.gone    empty: the highest number, of a segment that was removed
+//! log-<n>/<segment>.gone    empty: the highest number of a segment that was removed
 //! ```
 //! Both numbers decimal, the segment's with ten digits so that a listing is in order. All of a log's files take their numbers
 //! from one row, and none is given twice: rows of the index may speak of a segment for some time after it went.
@@ -283,15 +283,18 @@ pub fn adopt(data: &Path, log: u16, segment: u32) -> io::Result<()> {
     fs::rename(from, file(data, log, segment, Holds::Mail))
 }
 
-/// A large mail that no record names goes.
+/// A large mail that no record names goes. One may have, whose mail was let go of before the name was durable: its number
+/// is not given again either.
 pub fn abandon(data: &Path, log: u16, segment: u32) -> io::Result<()> {
-    fs::remove_file(file(data, log, segment, Holds::Part))
+    remove(data, log, segment, Holds::Part)
 }
 
-/// Removes a segment that nobody needs any more; gone already is done. Its number is not given again.
+/// Removes a segment that nobody needs any more; gone already is done. Its number is not given again, whatever becomes of
+/// the files with higher ones: one that was prepared, or that a large mail is coming into, may go without a trace.
 pub fn remove(data: &Path, log: u16, segment: u32, holds: Holds) -> io::Result<()> {
-    let highest = files(data, log)?.last().map(|&(number, _)| number);
-    if highest == Some(segment) {
+    let mut marks = files(data, log)?;
+    marks.retain(|&(_, holds)| holds == Holds::Gone);
+    if marks.last().is_none_or(|&(highest, _)| highest < segment) {
         let gone = file(data, log, segment, Holds::Gone);
         OpenOptions::new()
             .write(true)
@@ -299,6 +302,9 @@ pub fn remove(data: &Path, log: u16, segment: u32, holds: Holds) -> io::Result<(
             .truncate(false)
             .open(gone)?;
         File::open(directory(data, log))?.sync_all()?;
+        for (lower, holds) in marks {
+            let _ = fs::remove_file(file(data, log, lower, holds));
+        }
     }
     match fs::remove_file(file(data, log, segment, holds)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

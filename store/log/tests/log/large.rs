@@ -175,7 +175,8 @@ fn a_crash_leaves_what_has_a_record() {
     assert_eq!((found.len(), end.unnamed), (0, vec![2, 3]));
     segment::adopt(data.path(), 7, 2).expect("writable");
     segment::abandon(data.path(), 7, 3).expect("writable");
-    assert_eq!(files(data.path()), [(1, Holds::Records), (2, Holds::Mail)]);
+    let left = [(1, Holds::Records), (2, Holds::Mail), (3, Holds::Gone)];
+    assert_eq!(files(data.path()), left);
     drop(without);
 }
 
@@ -255,4 +256,31 @@ fn a_removed_number_is_not_given_again() {
             .iter()
             .all(|&(_, holds)| holds != Holds::Gone)
     );
+}
+
+/// A number above it is no proof that it was given: what has it may go without a trace.
+#[test]
+fn a_number_removed_below_another_is_not_given_again() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let trial = Trial::default();
+    let mut scene = Scene::open(&trial, data.path(), Position::default(), OPTIONS);
+    scene.append(record(5, b'a')).expect("durable");
+    let streamed = stream(&scene, &trial, &octets(PIECE));
+    let mail = scene.append(large(streamed)).expect("durable");
+    // While another is coming in, it is let go of and removed; then that one is given up.
+    let coming = stream(&scene, &trial, &octets(PIECE));
+    segment::remove(data.path(), 7, mail.segment, Holds::Mail).expect("removable");
+    drop(coming);
+    drop(scene);
+    let mut scene = Scene::open(&trial, data.path(), mail.next, OPTIONS);
+    let streamed = stream(&scene, &trial, &octets(PIECE));
+    let later = scene.append(large(streamed)).expect("durable");
+    assert!(later.segment > mail.segment, "{later:?}");
+    // One mark is enough for any number of them.
+    for number in [later.segment, later.segment + 1] {
+        segment::remove(data.path(), 7, number, Holds::Mail).expect("removable");
+    }
+    let marks = files(data.path());
+    let marks = marks.iter().filter(|(_, holds)| *holds == Holds::Gone);
+    assert_eq!(marks.count(), 1);
 }
