@@ -12,7 +12,7 @@ use crate::lock::{self, LockError};
 use crate::queue;
 use crate::readers::READERS_MAX;
 use crate::shared::Shared;
-use crate::tidy::{Gate, Hold};
+use crate::tidy::{self, Gate, Hold};
 use crate::watch::{self, Watch};
 use crate::writer::{self, Pace, Writer};
 use ringpost_api::apply::{Edits, Terms};
@@ -186,7 +186,7 @@ impl Lmdb {
             let synced = File::open(folder).and_then(|folder| folder.sync_all());
             synced.map_err(at(folder))?;
         }
-        upgraded(&env, &index, options.alarm)?;
+        upgraded(&env, data, &index, options.alarm)?;
         let (ends, replay) = replay(&env, data, &index, &options)?;
 
         let env = Arc::new(env);
@@ -356,7 +356,10 @@ fn at_index(path: &Path) -> impl Fn(Error) -> OpenError + use<> {
 }
 
 /// Brings the index to this version of the schema, in one transaction; one of a later version is left alone.
-fn upgraded(env: &Env, index: &Path, alarm: fn(&str)) -> Result<(), OpenError> {
+///
+/// An index is made before any log. Where logs have mails and the index is new, the old one was lost, or its disk is not
+/// mounted: it knows none of the accounts, and every mail would be let go of.
+fn upgraded(env: &Env, data: &Path, index: &Path, alarm: fn(&str)) -> Result<(), OpenError> {
     let failed = at_index(index);
     let opened = env.opened().map_err(&failed)?;
     let mut rows = opened.write().map_err(&failed)?;
@@ -369,6 +372,12 @@ fn upgraded(env: &Env, index: &Path, alarm: fn(&str)) -> Result<(), OpenError> {
     })?;
     if found == Upgraded::Nothing {
         return Ok(());
+    }
+    if found == Upgraded::New && !tidy::files(data).map_err(at(data))?.is_empty() {
+        return Err(OpenError::Damaged {
+            path: index.to_owned(),
+            what: "the index is not there, and the logs have mail".to_owned(),
+        });
     }
     rows.commit().map_err(&failed)?;
     if let Upgraded::From(version) = found {

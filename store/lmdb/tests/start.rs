@@ -308,3 +308,22 @@ fn limits_are_in_force() {
     lmdb.set_limits(limits(8));
     assert!(ask(&*lmdb, create("8th")).is_ok());
 }
+
+/// A new index knows no account: it would let go of every mail that the logs have.
+#[test]
+fn logs_without_their_index_are_left_alone() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    drop(begin(data.path()));
+    append(data.path(), 0, Position::default(), 3, 10);
+    assert_eq!(mails(&open(data.path())), [0, 1, 2]);
+    let (index, aside) = (data.path().join("index"), data.path().join("aside"));
+    fs::rename(&index, &aside).expect("writable");
+    // Also the second time, when an empty one is there.
+    for _ in 0..2 {
+        let opened = Lmdb::open(data.path(), options());
+        assert!(matches!(opened, Err(OpenError::Damaged { .. })));
+    }
+    fs::remove_dir_all(&index).expect("removable");
+    fs::rename(&aside, &index).expect("writable");
+    assert_eq!(mails(&open(data.path())), [0, 1, 2]);
+}
