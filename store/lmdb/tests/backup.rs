@@ -341,3 +341,53 @@ fn what_does_not_fit_is_refused() {
         Err(BackupError::Newer(_))
     ));
 }
+
+/// A store that was restored and went on is another one than that which went on without it: their segments begin alike.
+#[test]
+fn a_restored_store_is_not_taken_for_the_one_before() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (data, to) = (scratch.path().join("data"), scratch.path().join("backup"));
+    let lmdb = begin(&data);
+    deliver(&lmdb, &data, &[1_000, 2_000]);
+    take(&lmdb, &data, &to);
+    deliver(&lmdb, &data, &[3_000, 1_000]);
+    take(&lmdb, &data, &to);
+    let second = contents(&lmdb, &data);
+    // As long as what was there, longer, shorter.
+    let others: [&[usize]; 3] = [&[1_000, 3_000], &[500, 3_000, 1_000, 7], &[5]];
+    for (number, sizes) in others.into_iter().enumerate() {
+        let back = scratch.path().join(format!("back-{number}"));
+        let restored = backup::restore(&to, Some(1), &back, &mut |_, _| ControlFlow::Continue(()));
+        assert!(restored.is_ok());
+        let other = open(&back);
+        deliver(&other, &back, sizes);
+        let taken = backup::take(&other, &back, &to, 1, &[], &mut |_, _| {
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(taken, Err(BackupError::Foreign(_))), "{taken:?}");
+    }
+    assert_eq!(self::restored(&to, 2, scratch.path()), second);
+}
+
+/// A segment is taken before what was reserved of it and not used is cut off, and after.
+#[test]
+fn a_segment_that_is_cut_later_is_the_same() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (data, to) = (scratch.path().join("data"), scratch.path().join("backup"));
+    let lmdb = begin(&data);
+    // Two segments, of which the first is closed.
+    deliver(&lmdb, &data, &[40_000, 40_000]);
+    let path = ringpost_log::segment::path(&data, 0, 1);
+    let file = File::options().write(true).open(path).expect("there");
+    let octets = file.metadata().expect("there").len();
+    file.set_len(octets + 20_000).expect("writable");
+    take(&lmdb, &data, &to);
+    file.set_len(octets).expect("writable");
+    take(&lmdb, &data, &to);
+    for generation in [1, 2] {
+        assert_eq!(
+            restored(&to, generation, scratch.path()),
+            contents(&lmdb, &data)
+        );
+    }
+}

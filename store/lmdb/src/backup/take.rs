@@ -9,6 +9,7 @@ use super::{
     create, folder, generations, make, manifest, sync_folder,
 };
 use crate::open::Lmdb;
+use crate::tidy;
 use ringpost_api::table::VERSION;
 use ringpost_api::write::Position;
 use ringpost_api::{Store, read};
@@ -19,6 +20,9 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3Default;
+
+/// Octets at the end of a copied stretch by which it is known again.
+const END_OCTETS: usize = 4 * 1024;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,19 +248,24 @@ impl Taking<'_> {
         old: Option<SegmentPart>,
     ) -> Result<SegmentPart, BackupError> {
         let until = part.octets;
-        if let Some(old) = old.filter(|old| old.octets == until) {
-            self.step(until)?;
-            return Ok(old);
-        }
         let to = part.path(self.backup);
         let source = File::open(from).map_err(at(from))?;
         let copy = create(&to)?;
         let known = old.map_or(0, |old| old.octets);
-        if known > until || (known >= HEAD_OCTETS && !same_head(&source, &copy).map_err(at(&to))?) {
+        if old.is_some() && !is_same(&source, &copy, until.min(known)).map_err(at(&to))? {
             return Err(BackupError::Foreign(to));
+        }
+        if let Some(old) = old.filter(|old| old.octets >= until) {
+            // What was reserved and not used is cut off a segment after the log went on in the next.
+            if !tidy::is_zero(&copy, until, known).map_err(at(&to))? {
+                return Err(BackupError::Foreign(to));
+            }
+            self.step(until)?;
+            return Ok(old);
         }
         let mut hash = Xxh3Default::new();
         let mut buffer = vec![0; PIECE_OCTETS];
+        let mut beside = vec![0; PIECE_OCTETS];
         let mut offset = 0;
         // Cuts off what a killed run may have left behind.
         copy.set_len(known)
@@ -273,7 +282,13 @@ impl Taking<'_> {
             };
             file.read_exact_at(piece, offset).map_err(at(path))?;
             hash.update(piece);
-            if !is_known {
+            if is_known {
+                let beside = &mut beside[..piece.len()];
+                source.read_exact_at(beside, offset).map_err(at(from))?;
+                if !became(piece, beside) {
+                    return Err(BackupError::Foreign(to));
+                }
+            } else {
                 // Holes stay holes.
                 if piece.iter().any(|&octet| octet != 0) {
                     copy.write_all_at(piece, offset).map_err(at(&to))?;
@@ -325,10 +340,30 @@ fn has_head(path: &Path) -> Result<bool, BackupError> {
     Ok(MailHead::read(&head[..read]).is_ok())
 }
 
-/// Whether two files begin with the same head, which has a salt of its own.
-fn same_head(one: &File, other: &File) -> std::io::Result<bool> {
-    let (mut a, mut b) = ([0; HEAD_OCTETS as usize], [0; HEAD_OCTETS as usize]);
-    one.read_exact_at(&mut a, 0)?;
-    other.read_exact_at(&mut b, 0)?;
-    Ok(a == b)
+/// Whether a copy is of this segment, as far as its head, which has a salt or a checksum of its own, and its last octets
+/// up to `until` tell. A store that was restored, and went on, has the same heads as the later state of the one before.
+fn is_same(source: &File, copy: &File, until: u64) -> std::io::Result<bool> {
+    let (mut now, mut then) = ([0; END_OCTETS], [0; END_OCTETS]);
+    for (from, to) in [
+        (0, HEAD_OCTETS.min(until)),
+        (until.saturating_sub(END_OCTETS as u64), until),
+    ] {
+        let count = (to - from) as usize;
+        let (now, then) = (&mut now[..count], &mut then[..count]);
+        source.read_exact_at(now, from)?;
+        copy.read_exact_at(then, from)?;
+        if !became(then, now) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether octets of a segment may have become others: what is freed becomes zero, and nothing else changes.
+fn became(then: &[u8], now: &[u8]) -> bool {
+    then == now
+        || then
+            .iter()
+            .zip(now)
+            .all(|(then, now)| then == now || *now == 0)
 }
