@@ -14,6 +14,7 @@ use super::census::{Living, Place};
 use super::pace::{Pace, Stop};
 use super::records::Records;
 use crate::open::Lmdb;
+use ringpost_api::table::BlobRow;
 use ringpost_api::write::Position;
 use ringpost_api::{Answer, Error, Outcome, ReplyTo, Sink, Store, Write, read};
 use ringpost_log::file::{Blocking, now};
@@ -142,7 +143,7 @@ impl<'s> Rewriter<'s> {
         let (sender, answers) = mpsc::channel();
         let sink: Arc<dyn Sink> = Arc::new(Wait(Mutex::new(sender)));
         let mut moved = Moved::default();
-        let mut appends = Vec::new();
+        let (mut appends, mut trouble) = (Vec::new(), None);
         for entry in entries {
             let place = entry.place();
             // What was let go of since it was counted is not moved.
@@ -155,14 +156,14 @@ impl<'s> Rewriter<'s> {
                 moved.gone += 1;
                 continue;
             }
-            let stored = if place.segment == place.record.segment {
-                let mut octets = vec![0; place.stored as usize];
-                let read = file.read_exact_at(&mut octets, place.offset);
-                read.map_err(|error| failed(error.into()))?;
-                Stored::Octets(octets)
-            } else {
-                let linked = now(self.log.link(Blocking, place.log, place.segment));
-                Stored::Linked(linked.map_err(failed)?)
+            let stored = match self.stored(&place, file) {
+                Ok(stored) => stored,
+                Err(error @ (LogError::Full | LogError::Closed)) => {
+                    trouble = Some(error);
+                    break;
+                }
+                // It stays where it is.
+                Err(_) => continue,
             };
             pace.take(place.record.octets, stop);
             moved.mails += 1;
@@ -173,14 +174,35 @@ impl<'s> Rewriter<'s> {
             };
             appends.push(self.log.relocate(entry.carried(), stored, Some(reply)));
         }
+        // All of them, whatever became of one: what is durable is not written over.
+        let mut durable = 0;
         for append in appends {
-            let durable = self.until(append).map_err(failed)?;
-            self.end = durable.next;
+            match self.until(append) {
+                Ok(place) => {
+                    durable += 1;
+                    self.end = place.next;
+                }
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
         }
-        for _ in 0..moved.mails {
+        for _ in 0..durable {
             answers.recv().map_err(|_| Error::Closed)?.1?;
         }
+        if let Some(error) = trouble {
+            return Err(failed(error));
+        }
         Ok(moved)
+    }
+
+    /// A mail's stored octets: read, or under a second name.
+    fn stored(&self, place: &BlobRow, file: &File) -> Result<Stored, LogError> {
+        if place.segment != place.record.segment {
+            let linked = now(self.log.link(Blocking, place.log, place.segment));
+            return linked.map(Stored::Linked);
+        }
+        let mut octets = vec![0; place.stored as usize];
+        file.read_exact_at(&mut octets, place.offset)?;
+        Ok(Stored::Octets(octets))
     }
 
     /// Drives the log until an append is answered.

@@ -20,6 +20,7 @@ use crate::tidy::rewrite::Rewriter;
 use ringpost_api::table::Stretch;
 use ringpost_api::write::Position;
 use ringpost_api::{Error, Outcome, Store, Write, read};
+use ringpost_log::REWRITE;
 use ringpost_log::segment::{self, HEAD_OCTETS, Holds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -94,7 +95,7 @@ impl Tidy {
             strays.extend((holds == Holds::Mail).then_some(place));
         }
         Ok(Tidy {
-            end: store.log_end(ringpost_log::REWRITE),
+            end: store.log_end(REWRITE),
             pace: Pace::new(options.octets_per_second),
             store,
             data,
@@ -275,6 +276,16 @@ impl Tidy {
     fn rewrite(&mut self, segments: Vec<(Place, Living)>, round: &mut Round) -> Result<(), Error> {
         if segments.is_empty() {
             return Ok(());
+        }
+        // What a round that failed left on its way is in the index when this is answered: the log goes on behind it.
+        let nothing = Write::Tidied {
+            holes: Vec::new(),
+            segments: Vec::new(),
+        };
+        rewrite::ask(&*self.store, nothing)?;
+        let applied = read::applied(&*self.store.snapshot()?, REWRITE)?;
+        if applied.sequence > self.end.sequence {
+            self.end = applied;
         }
         let store = Arc::clone(&self.store);
         let mut rewriter =
