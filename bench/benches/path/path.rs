@@ -72,8 +72,15 @@ pub fn ways(name: &str, mails: Arc<[Mail]>, size: Size, shards: u16) {
         size.mails
     );
     let mut rounds: Vec<(Way, Vec<Round>)> = Way::ALL.map(|way| (way, Vec::new())).into();
-    for _ in 0..size.rounds {
-        for (way, rounds) in &mut rounds {
+    for round in 0..size.rounds {
+        // Another one begins each time, and each other time the order is the reverse.
+        let mut turned: Vec<usize> = (0..Way::ALL.len()).collect();
+        turned.rotate_left(round % Way::ALL.len());
+        if round % 2 == 1 {
+            turned.reverse();
+        }
+        for at in turned {
+            let (way, rounds) = &mut rounds[at];
             let folder = tempfile::tempdir().expect("a temporary directory can be made");
             rounds.push(whole(&mails, size.mails, shards, folder.path(), *way));
         }

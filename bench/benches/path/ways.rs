@@ -15,10 +15,8 @@ use std::time::Duration;
 /// One way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// One write on the ring, to a descriptor opened with O_DSYNC: what the server does.
+    /// Write and fdatasync on the ring, one after the other: what the server does.
     Ring,
-    /// Write and fdatasync on the ring, one after the other.
-    RingTwoSteps,
     /// pwrite and fdatasync on a thread beside the shard.
     Thread,
     /// One pwrite with O_DSYNC on that thread.
@@ -26,12 +24,11 @@ pub enum Way {
 }
 
 impl Way {
-    pub const ALL: [Way; 4] = [Way::Ring, Way::RingTwoSteps, Way::Thread, Way::ThreadDsync];
+    pub const ALL: [Way; 3] = [Way::Ring, Way::Thread, Way::ThreadDsync];
 
     pub fn name(self) -> &'static str {
         match self {
-            Way::Ring => "ring, O_DSYNC",
-            Way::RingTwoSteps => "ring, write and fdatasync",
+            Way::Ring => "ring, write and fdatasync",
             Way::Thread => "thread, pwrite and fdatasync",
             Way::ThreadDsync => "thread, O_DSYNC",
         }
@@ -123,10 +120,6 @@ impl SegmentFile for WayFile {
                 })
                 .await
             }
-            (None, Way::RingTwoSteps) => match self.ring.write_at(octets, offset).await {
-                (Ok(()), octets) => (self.ring.sync_data().await, octets),
-                failed => failed,
-            },
             _ => self.ring.write_durable(octets, offset).await,
         }
     }

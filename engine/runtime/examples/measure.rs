@@ -5,18 +5,14 @@
 //!                                         processor time, connections and memory since the last one
 //! measure mails ADDRESS CONNECTIONS MAILS [tls]    5 short round trips, a body of 16 KiB, a reply; over and over
 //! measure idle ADDRESS CONNECTIONS SECONDS [tls]   one round trip each, then silence
-//! measure disk DIRECTORY COUNT OCTETS     durable writes one after another: in one step, and in two
 //! ```
 //! Run server and client with `taskset` on CPUs of their own; `strace -c -f -p` counts the server's system calls.
 
-use ringpost_log::{Files, Mode, SegmentFile};
-use ringpost_runtime::file::RingFiles;
 use ringpost_runtime::{
     Bind, Connection, Listener, Machine, Options, TlsClient, TlsServer, spawn, time,
 };
 use std::cell::Cell;
 use std::io::{self, BufRead};
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -50,9 +46,6 @@ fn main() {
                 rest == ["tls"],
                 Plan::Idle(seconds),
             );
-        }
-        ["disk", directory, count, octets] => {
-            disk(Path::new(directory), number(count), number(octets));
         }
         _ => eprintln!("see the head of examples/measure.rs"),
     }
@@ -206,49 +199,6 @@ async fn ask(connection: &mut Connection, what: &[u8]) {
     }
     let octets = connection.input().len();
     connection.consume(octets);
-}
-
-fn disk(directory: &Path, count: usize, octets: usize) {
-    for steps in [1, 2, 1, 2] {
-        let path = directory.join(format!("measure-{}", std::process::id()));
-        let machine = Machine::start(options(), |_| {}).expect("a machine");
-        let (done, ended) = channel();
-        let file = path.clone();
-        let before = (cpu(), Instant::now());
-        machine.handle().post(
-            0,
-            Box::new(move |_| {
-                spawn(async move {
-                    let file = RingFiles.open(&file, Mode::Create).await.expect("made");
-                    file.allocate((count * octets) as u64).await.expect("space");
-                    let mut buffer = vec![b'x'; octets];
-                    for number in 0..count {
-                        let offset = (number * octets) as u64;
-                        let (written, back) = match steps {
-                            1 => file.write_durable(buffer, offset).await,
-                            _ => {
-                                let (written, back) = file.write_at(buffer, offset).await;
-                                written.expect("written");
-                                (file.sync_data().await, back)
-                            }
-                        };
-                        written.expect("durable");
-                        buffer = back;
-                    }
-                    let _ = done.send(());
-                });
-            }),
-        );
-        ended.recv().expect("written");
-        let (cpu, wall) = (cpu() - before.0, before.1.elapsed());
-        println!(
-            "{steps} steps: {:.1} us each, {:.1} us of processor time",
-            wall.as_micros() as f64 / count as f64,
-            cpu.as_micros() as f64 / count as f64
-        );
-        machine.join(Duration::ZERO);
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 fn tls_server() -> TlsServer {
