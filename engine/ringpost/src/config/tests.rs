@@ -181,7 +181,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[zebra]\n",
         &[
-            "f:5:2: unknown key \"zebra\"; known are hostname, data_dir, domain, listener, tls, runtime, dns, limits",
+            "f:5:2: unknown key \"zebra\"; known are hostname, data_dir, domain, listener, tls, runtime, dns, store, limits",
         ],
     ),
     (
@@ -197,6 +197,12 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[runtime]\nshards = 257\n",
         &["f:6:10: shards is 257; expected 1 to 256"],
+    ),
+    (
+        "[store]\nmap_octets = 1073741823\n",
+        &[
+            "f:6:14: map_octets is 1073741823; expected what the index may grow to, from 1073741824 to 17592186044416 octets",
+        ],
     ),
     (
         "[[listener]]\nprotocol = \"imap\"\nbind = \"0.0.0.0:143\"\ntls = \"none\"\n",
