@@ -105,7 +105,9 @@ fn encode(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(DELIVERIES as u64));
     group.bench_function("64", |bencher| {
         bencher.iter(|| {
-            let sums = mails.iter().map(|mail| ringpost_log::record::checksum(mail));
+            let sums = mails
+                .iter()
+                .map(|mail| ringpost_log::record::checksum(mail));
             sums.fold(0, u64::wrapping_add)
         });
     });
