@@ -3,7 +3,8 @@
 //! In:  puts into a few small tables. Out: the newest value of each; all of them, in the order of their keys.
 //!
 //! Of a batch of mails each changes the row of an account, of a mailbox, and the position in its log: with 64 busy accounts and
-//! 800 mails a commit, nine in ten of those puts would be put over. It saves 0.7 us of 11 us of CPU a mail.
+//! 800 mails a commit, nine in ten of those puts would be put over. Five runs in turn on a busy
+//! machine: 0 to 0.9 us less of 11 us of CPU a mail, and one far outlier.
 
 use ringpost_api::Table;
 use std::collections::BTreeMap;
