@@ -5,9 +5,11 @@
 use super::census::Place;
 use super::holes::row as free_row;
 use super::rewrite::failed;
-use ringpost_api::{Error, Snapshot, Table, key, read};
+use ringpost_api::write::Position;
+use ringpost_api::{Error, Snapshot, Store, Table, key, read};
 use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
 use ringpost_log::segment;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
@@ -54,6 +56,59 @@ pub(super) fn holds_nothing(
         }
     }
     Ok(true)
+}
+
+/// Takes those out of `strays`, numbers of large mails of a log that no row of the index names, that are meant all the same:
+/// by a record whose mail was never put into the index and is kept for whoever repairs that, or, who knows, by one that
+/// is damaged. `applied` is how far the index had the log when they were found.
+pub(super) fn leave_meant(
+    data: &Path,
+    store: &dyn Store,
+    log: u16,
+    applied: &Position,
+    strays: &mut BTreeSet<u32>,
+) -> Result<(), Error> {
+    let Some(&first) = strays.first() else {
+        return Ok(());
+    };
+    let segments = segment::segments(data, log).map_err(|error| failed(error.into()))?;
+    // All files take their numbers from one row: the record is in the segment that was written to when the mail began, in
+    // the one that was prepared then, or in a later one.
+    let below = segments.partition_point(|&number| number < first);
+    for &number in &segments[below.saturating_sub(2)..] {
+        let mut records = Records::open(data, (log, number));
+        while let Some(found) = records.step()? {
+            let (own, offset, octets) = match &found {
+                Found::Record(entry) => {
+                    let place = entry.place();
+                    if !strays.contains(&place.segment) {
+                        continue;
+                    }
+                    let moved = read::blob(&*store.snapshot()?, entry.blob())?.is_some();
+                    if moved {
+                        continue;
+                    }
+                    let record = place.record;
+                    (Some(place.segment), record.offset, record.octets)
+                }
+                Found::Damage(damage) => (None, damage.offset, damage.octets),
+            };
+            if (number, offset) >= (applied.segment, applied.offset) {
+                return Ok(());
+            }
+            if is_free(data, &*store.snapshot()?, (log, number), offset, octets)? {
+                continue;
+            }
+            match own {
+                Some(own) => _ = strays.remove(&own),
+                None => strays.clear(),
+            }
+            if strays.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether all octets of a stretch are free, or zero. A record of version 1 is free when its mail is.

@@ -165,11 +165,12 @@ impl Tidy {
 
     /// Marks what can be given back, and moves mails out of segments of which little lives.
     fn look(&mut self, round: &mut Round) -> Result<(), Error> {
-        let files = files(&self.data).map_err(failed)?;
         let (applied, rows) = {
             let snapshot = self.store.snapshot()?;
             (applied(&*snapshot)?, segment_rows(&*snapshot)?)
         };
+        // After the rows: a file that one names and that is not there has gone, and is not one that came meanwhile.
+        let files = files(&self.data).map_err(failed)?;
         let gone: Vec<Place> = rows
             .keys()
             .copied()
@@ -422,7 +423,19 @@ impl Tidy {
         if self.stop.is_set() {
             return Err(Error::Closed);
         }
+        let mut named: BTreeMap<u16, BTreeSet<u32>> = BTreeMap::new();
+        for &(log, number) in &strays {
+            named.entry(log).or_default().insert(number);
+        }
+        for (&log, numbers) in &mut named {
+            let applied = read::applied(&*self.store.snapshot()?, log)?;
+            records::leave_meant(&self.data, &*self.store, log, &applied, numbers)?;
+        }
         for (log, number) in strays {
+            if named.get(&log).is_none_or(|left| !left.contains(&number)) {
+                self.keep((log, number), "a large mail that is in no mailbox");
+                continue;
+            }
             segment::remove(&self.data, log, number, Holds::Mail).map_err(failed)?;
             (self.options.told)(&format!(
                 "segment {number} of log {log}, a large mail that nobody names, removed"

@@ -1,16 +1,18 @@
 //! Octets that changed, files that went, counters that lie: each is found, and nothing else is harmed.
 
-use crate::yard::{ACCOUNT, Yard, at_once, check, fetch, mails, octets, open, tidy_up};
+use crate::yard::{ACCOUNT, Yard, at_once, check, fetch, mails, octets, open, options, tidy_up};
 use heed::types::Bytes;
 use ringpost_api::table::{BlobRow, MailboxRow};
 use ringpost_api::{Store, Table, key, read};
 use ringpost_lmdb::Lmdb;
+use ringpost_lmdb::rebuild::{OldIndex, rebuild};
 use ringpost_lmdb::tidy::Tidy;
 use ringpost_log::file::Blocking;
 use ringpost_log::segment::{self, Holds};
 use ringpost_log::{Reader, record};
 use ringpost_types::{BlobId, MailboxId, Uid};
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -187,4 +189,37 @@ fn a_damaged_mail_keeps_its_segment() {
     let found = check(&yard.lmdb).findings;
     assert_eq!(found.len(), 1, "{found:#?}");
     others_are_whole(&yard.lmdb, &[Uid(3)]);
+}
+
+/// A large mail that no row names goes, unless a record means it, or one that is damaged may.
+#[test]
+fn a_large_mail_whose_record_is_damaged_is_kept() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    begin(data.path());
+    let (_, row) = blob(&open(data.path()), Uid(7));
+    let large = path(data.path(), &row);
+    let stray = segment::file(data.path(), 0, row.segment + 1_000, Holds::Mail);
+    let tidied = || {
+        fs::copy(&large, &stray).expect("written");
+        let mut tidy = Tidy::by_hand(open(data.path()), at_once()).expect("a tidier");
+        tidy_up(&mut tidy);
+    };
+    tidied();
+    assert!(large.exists() && !stray.exists());
+    // The index is lost too, and the record that would tell is not sound.
+    flip(
+        &segment::path(data.path(), 0, row.record.segment),
+        row.record.offset + 9,
+    );
+    let mut quiet = |_, _| ControlFlow::Continue(());
+    let rebuilt = rebuild(
+        data.path(),
+        "example.test",
+        OldIndex::Read,
+        &options(),
+        &mut quiet,
+    );
+    assert_eq!(rebuilt.expect("rebuilt").mails, 199);
+    tidied();
+    assert!(large.exists());
 }
