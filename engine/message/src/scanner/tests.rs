@@ -396,40 +396,6 @@ fn signatures_limit() {
     }
 }
 
-/// Every mail of the corpus, alone and all of them as parts of one.
-#[test]
-fn the_corpus_in_windows() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/mail");
-    let entries = std::fs::read_dir(folder).expect("the corpus");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    let paths = paths.filter(|path| path.extension().is_some_and(|ending| ending == "eml"));
-    let mut mails: Vec<Vec<u8>> = paths
-        .map(|path| std::fs::read(path).expect("a mail"))
-        .collect();
-    assert!(mails.len() > 20);
-    let mut all = mixed!("--b\r\n").as_bytes().to_vec();
-    for mail in &mails {
-        all.extend_from_slice(b"Content-Type: message/rfc822\r\n\r\n");
-        all.extend_from_slice(mail);
-        all.extend_from_slice(b"\r\n--b\r\n");
-    }
-    mails.push(all);
-    for header_octets_max in [Limits::default().message_header_octets_max, 200] {
-        let limits = Limits {
-            message_header_octets_max: header_octets_max,
-            ..Limits::default()
-        };
-        for mail in &mails {
-            let whole = Scanner::scan(&limits, mail);
-            for step in [1, 7, 100, 4_096] {
-                let ends = (0..mail.len()).step_by(step);
-                let windows = in_windows(&limits, mail, ends, usize::MAX);
-                assert!(windows == whole, "{:?}", String::from_utf8_lossy(mail));
-            }
-        }
-    }
-}
-
 /// A long line that comes in small pieces is looked at once.
 #[test]
 fn long_line_in_pieces() {
