@@ -28,15 +28,25 @@ const OCTETS: usize = 128 * 1024;
 /// Blocks being made on one shard, each with some 20 MiB.
 const BUILDERS_MAX: usize = 2;
 
-/// The part of `places` that may fit `query`.
+/// What the filter of a mailbox needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Upkeep {
+    Nothing,
+    /// So many blocks from this UID on.
+    Grow(Uid, usize),
+    /// Most of what it lists is gone.
+    Shrink,
+}
+
+/// The part of `places` that may fit `query`; and what is to be done when the search is answered.
 pub(crate) async fn places(
     session: &mut Session,
     query: &Query,
     places: Vec<Range<usize>>,
-) -> Result<Vec<Range<usize>>, Refusal> {
+) -> Result<(Vec<Range<usize>>, Upkeep), Refusal> {
     let count: usize = places.iter().map(ExactSizeIterator::len).sum();
     if query.is_all() || count < MESSAGES_MIN {
-        return Ok(places);
+        return Ok((places, Upkeep::Nothing));
     }
     let view = session.selected()?;
     let mailbox = (view.account, view.mailbox);
@@ -53,25 +63,28 @@ pub(crate) async fn places(
         }
         session.breathe().await?;
     };
-    let context = session.context.clone();
     let view = session.selected()?;
     let uids = view.uids();
     let listed = uids.partition_point(|&uid| uid < end.0);
-    if uids.len() - listed >= SLOTS {
-        grow(&context, mailbox, end, (uids.len() - listed) / SLOTS);
-    } else if slots > 2 * uids.len() + 2 * SLOTS {
-        shrink(&context, mailbox);
-    }
+    let upkeep = match (uids.len() - listed) / SLOTS {
+        0 if slots > 2 * uids.len() + 2 * SLOTS => Upkeep::Shrink,
+        0 => Upkeep::Nothing,
+        blocks => Upkeep::Grow(end, blocks),
+    };
     let mut left = Places::default();
     let mut at = 0;
     for uid in found {
-        at += uids[at..listed].partition_point(|&known| known < uid.0);
+        // Where nearly all may fit, the next one is the next one.
+        if uids[at..listed].first().is_some_and(|&known| known < uid.0) {
+            at += uids[at..listed].partition_point(|&known| known < uid.0);
+        }
         if uids[at..listed].first() == Some(&uid.0) {
             left.add(at..at + 1);
+            at += 1;
         }
     }
     left.add(listed..uids.len());
-    Ok(both(&places, &left.0))
+    Ok((both(&places, &left.0), upkeep))
 }
 
 /// Ranges, ascending and apart.
@@ -102,6 +115,15 @@ fn both(one: &[Range<usize>], other: &[Range<usize>]) -> Vec<Range<usize>> {
         };
     }
     common.0
+}
+
+/// Has a task of the shard do what the filter needs. Behind the search: text rows that it left are listed.
+pub(crate) fn keep_up(context: &Rc<Context>, mailbox: (AccountId, MailboxId), upkeep: Upkeep) {
+    match upkeep {
+        Upkeep::Nothing => {}
+        Upkeep::Grow(from, blocks) => grow(context, mailbox, from, blocks),
+        Upkeep::Shrink => shrink(context, mailbox),
+    }
 }
 
 /// Has blocks made, `blocks` of them if the store still has so many messages.

@@ -2,7 +2,8 @@
 //!
 //! In:  the octets of a key; a message's text row, or the mail itself where it has none.
 //! Out: yes or no. The two ways find the same: the row was made by the reader that reads the mail here
-//! (`message::searchable`).
+//! (`message::searchable`). A mail that had to be read gets its row then, if its text is not too long for one: it came
+//! before there were rows, or was too large to be in memory when it arrived.
 
 use crate::criterion::Criterion;
 use crate::mail::{self, Mail};
@@ -13,7 +14,7 @@ use ringpost_api::search::Query;
 use ringpost_api::text;
 use ringpost_log::LogError;
 use ringpost_message::searchable::{self, Reader, Section};
-use ringpost_message::{Span, fold};
+use ringpost_message::{Digest, Span, fold};
 
 /// A text to look for.
 #[derive(Debug)]
@@ -97,19 +98,29 @@ impl Texts<'_> {
     }
 }
 
-/// Reads a mail without a text row and looks for the texts of `criterion`, each where its key looks. In pieces: of the
-/// body no more is held than a piece and the longest text.
+/// What came of reading a mail.
+pub(crate) struct Read {
+    /// For each text of the search, by number, whether it was found.
+    pub found: Vec<bool>,
+    /// The text row that the mail lacks; empty where it has too much text for one.
+    pub row: Vec<u8>,
+}
+
+/// Reads a mail without a text row and looks for the texts of `criterion`, each where its key looks. In pieces: of a body
+/// with more text than a row takes no more is held than a piece and the longest text.
 pub(crate) async fn read(
     session: &Session,
     mail: &Mail,
     criterion: &Criterion<'_>,
-) -> Result<Vec<bool>, Refusal> {
+) -> Result<Read, Refusal> {
     let mut keys = Vec::new();
     criterion.texts(&mut keys);
+    let octets_max = session.context.limits.message_text_octets_max;
     let mut search = Search {
         found: vec![false; keys.len()],
         keys,
         text: Vec::new(),
+        row: Some(Row::new(octets_max)),
     };
     searchable::fields_into(&mail.prefix, &mut search.text);
     search.look(Section::Header);
@@ -124,7 +135,9 @@ pub(crate) async fn read(
         // A header is looked at as a whole.
         let looks_early = piece.section > Section::Header;
         let read = each(session, mail, piece.span, |octets| {
+            let known = search.text.len();
             reader.feed(octets, &mut search.text);
+            search.keep(piece.section, known);
             if looks_early {
                 search.look(piece.section);
                 search.forget();
@@ -133,11 +146,59 @@ pub(crate) async fn read(
         });
         read.await
             .map_err(|error| mail::unreadable(session, mail, &error))?;
+        let known = search.text.len();
         reader.finish(&mut search.text);
+        search.keep(piece.section, known);
         search.look(piece.section);
         search.text.clear();
     }
-    Ok(search.found)
+    let row = search.row.map(|row| row.encode(&digest));
+    Ok(Read {
+        found: search.found,
+        row: row.unwrap_or_default(),
+    })
+}
+
+/// A text row in the making.
+struct Row {
+    octets_max: usize,
+    text: Vec<u8>,
+    inner: Option<usize>,
+    body: Option<usize>,
+}
+
+impl Row {
+    fn new(octets_max: u64) -> Self {
+        Row {
+            octets_max: usize::try_from(octets_max).unwrap_or(usize::MAX),
+            text: Vec::new(),
+            inner: None,
+            body: None,
+        }
+    }
+
+    /// Takes more of a section; whether a row has room for it.
+    fn add(&mut self, section: Section, text: &[u8]) -> bool {
+        let start = self.text.len();
+        match section {
+            Section::Header => {}
+            Section::Inner => _ = self.inner.get_or_insert(start),
+            Section::Body => _ = self.body.get_or_insert(start),
+        }
+        self.text.extend_from_slice(text);
+        self.text.len() <= self.octets_max
+    }
+
+    /// As `message::searchable::of` and delivery make it.
+    fn encode(self, digest: &Digest<'_>) -> Vec<u8> {
+        let body = self.body.unwrap_or(self.text.len());
+        let inner = self.inner.unwrap_or(body);
+        let keys = searchable::keys(&digest.envelope(), &self.text[..inner]);
+        match keys.len() + self.text.len() <= self.octets_max {
+            true => text::encode(&keys, &self.text, inner, body),
+            false => Vec::new(),
+        }
+    }
 }
 
 /// A search in one mail.
@@ -146,6 +207,8 @@ struct Search<'s> {
     found: Vec<bool>,
     /// Folded text that was not forgotten yet.
     text: Vec<u8>,
+    /// All of it, as long as a row takes it.
+    row: Option<Row>,
 }
 
 impl Search<'_> {
@@ -166,6 +229,14 @@ impl Search<'_> {
         }
     }
 
+    /// Keeps for the row what is new behind `known` octets.
+    fn keep(&mut self, section: Section, known: usize) {
+        let text = &self.text[known..];
+        if self.row.as_mut().is_some_and(|row| !row.add(section, text)) {
+            self.row = None;
+        }
+    }
+
     /// Forgets all but what a text that goes on may begin with.
     fn forget(&mut self) {
         let needle = |key: &&Criterion<'_>| match key {
@@ -177,8 +248,11 @@ impl Search<'_> {
         self.text.drain(..known);
     }
 
-    /// Whether everything behind the header is decided.
+    /// Whether the rest need not be read: everything behind the header is decided, and no row can be made.
     fn is_over(&self) -> bool {
+        if self.row.is_some() {
+            return false;
+        }
         let open = |(key, found): (&&Criterion<'_>, &bool)| {
             !found && matches!(key, Criterion::Body(_) | Criterion::Text(_))
         };

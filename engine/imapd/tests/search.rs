@@ -139,6 +139,40 @@ fn a_long_mail_without_a_row() {
     assert_eq!(numbers(&mut client, "BODY \"line 40000\""), NONE);
 }
 
+/// A mail that is too large to be in memory has no row; the first search that reads it leaves one, the same that a
+/// smaller mail has from the start.
+#[test]
+fn a_row_is_left_by_the_search_that_misses_it() {
+    let mut mail = b"Subject: With =?utf-8?q?=C3=9C?=\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsome Text\r\n--b\r\n\
+        Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n".to_vec();
+    mail.extend_from_slice(&b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n".repeat(100_000));
+    mail.extend_from_slice(b"--b--\r\n");
+    let start = |message_stream_octets| {
+        let limits = Limits {
+            message_stream_octets,
+            ..Limits::default()
+        };
+        let server = Server::with(limits, TlsMode::Absent);
+        let answer = server.login().append("INBOX", &mail);
+        assert!(answer.starts_with("OK"), "{answer}");
+        server
+    };
+    let row = |server: &Server| {
+        let snapshot = server.store.snapshot().expect("a snapshot");
+        let row = snapshot.last(Table::Text, &[]).expect("readable");
+        row.map(|(_, row)| row.to_vec())
+    };
+    let (streamed, whole) = (start(1 << 20), start(8 << 20));
+    assert_eq!(row(&streamed), None);
+    let mut client = streamed.login();
+    client.ok("SELECT INBOX");
+    for _ in 0..2 {
+        assert_eq!(numbers(&mut client, "TEXT nowhere"), NONE);
+        assert_eq!(numbers(&mut client, "BODY \"SOME TEXT\""), [1]);
+        assert!(row(&whole).is_some() && row(&streamed) == row(&whole));
+    }
+}
+
 /// The first search of many messages has a filter made; with it the answers are what they were, also when messages
 /// came and went since.
 #[test]

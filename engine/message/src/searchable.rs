@@ -399,8 +399,8 @@ pub fn of(digest: &Digest<'_>, octets: &[u8], octets_max: usize) -> Option<Searc
     })
 }
 
-/// See [`Searchable::keys`].
-fn keys(envelope: &Envelope<'_>, shown: &[u8]) -> Vec<u8> {
+/// [`Searchable::keys`] of a mail whose section header is `shown`.
+pub fn keys(envelope: &Envelope<'_>, shown: &[u8]) -> Vec<u8> {
     let mut keys = Vec::new();
     let mut folded = Vec::new();
     let mut add = |text: &str| {

@@ -98,6 +98,7 @@ pub fn plan(
         } => accounts::quota(&mut draft, *account, *octets, *messages),
         Write::Trim { account, upto } => trim::trim(&mut draft, *account, *upto),
         Write::Sweep => sweep::sweep(&mut draft),
+        Write::Text { blob, row } => filter::text(&mut draft, *blob, row),
         Write::Filter {
             account,
             mailbox,

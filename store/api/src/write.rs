@@ -88,6 +88,9 @@ pub enum Write {
     Trim { account: AccountId, upto: ModSeq },
     /// Go on deleting rows of mailboxes and accounts that are gone: see [`Outcome::Swept`].
     Sweep,
+    /// Put the text row of a mail that has none: one that came before there were such rows, or too large to be in memory
+    /// when it arrived. The search that had to read it leaves it for the next.
+    Text { blob: BlobId, row: Vec<u8> },
     /// Put a block of the search filter, which [`crate::search::build`] has made, behind those there are. Where the last
     /// one does not end at `first`, another search was quicker, and nothing is done.
     Filter {

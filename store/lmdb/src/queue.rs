@@ -156,6 +156,7 @@ pub(crate) fn octets(write: &Write) -> usize {
             deliver.digest.len() + deliver.text.len() + prefixes.sum::<usize>()
         }
         Write::Store(store) => store.uids.len() * 128,
+        Write::Text { row, .. } => row.len() + 128,
         Write::Filter { rows, .. } => rows.iter().map(Vec::len).sum::<usize>() + 128,
         _ => 128,
     }

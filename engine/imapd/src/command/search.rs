@@ -12,7 +12,7 @@ use crate::texts::{self, Texts};
 use crate::view::{Progress, View};
 use crate::walk::Walk;
 use ringpost_api::text::{self, Scratch};
-use ringpost_api::{Error, Snapshot, read};
+use ringpost_api::{Error, Snapshot, Write, read};
 use ringpost_imap::command::{Numbers, Search, SearchReturns};
 use ringpost_imap::data::{self, Esearch};
 use ringpost_imap::{Code, SearchKey};
@@ -43,7 +43,7 @@ pub(super) async fn run(session: &mut Session, tag: &str, search: &Search<'_>) -
     }
     let rows = (ROWS * KEYS / keys.all.max(KEYS)).max(1);
     let places = range(session.selected()?, &search.key);
-    let places = filter::places(session, &criterion.query(), places).await?;
+    let (places, upkeep) = filter::places(session, &criterion.query(), places).await?;
     let mut walk = Walk::new(places);
     let mut found = Vec::new();
     let mut judge = Judge {
@@ -57,6 +57,9 @@ pub(super) async fn run(session: &mut Session, tag: &str, search: &Search<'_>) -
         session.breathe().await?;
     }
     tell(session, tag, search, &found)?;
+    let view = session.selected()?;
+    let mailbox = (view.account, view.mailbox);
+    filter::keep_up(&session.context, mailbox, upkeep);
     Ok(Done::plain("SEARCH completed."))
 }
 
@@ -113,8 +116,14 @@ async fn round(
 ) -> Result<Progress, Refusal> {
     let before = found.len();
     let (progress, aside) = judge.walk(session, walk, found)?;
+    let mut rows = Vec::new();
     for mail in &aside {
-        let texts = texts::read(session, mail, &judge.criterion).await?;
+        let texts::Read { found: texts, row } =
+            texts::read(session, mail, &judge.criterion).await?;
+        if !row.is_empty() {
+            let blob = mail.row.blob;
+            rows.push(Write::Text { blob, row });
+        }
         let digest = mail.digest()?;
         let view = session.selected()?;
         let message = Message {
@@ -132,7 +141,19 @@ async fn round(
     if !aside.is_empty() {
         found[before..].sort_unstable();
     }
+    leave(session, rows).await;
     Ok(progress)
+}
+
+/// Leaves text rows for the next search, in one commit. A store that is full keeps none, and this search has its answer
+/// all the same.
+async fn leave(session: &Session, mut rows: Vec<Write>) {
+    if let Some(last) = rows.pop() {
+        for row in rows {
+            session.context.store.submit(row, None);
+        }
+        let _ = session.submit(last).await;
+    }
 }
 
 impl Judge<'_> {

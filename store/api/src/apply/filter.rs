@@ -1,7 +1,7 @@
-//! Blocks of the search filter, which a search makes from a snapshot and nobody waits for.
+//! What searches leave for the next ones, made from a snapshot: blocks of the filter, and text rows that were missing.
 //!
-//! In:  a block's rows.
-//! Out: the rows put, if the block follows those that are there.
+//! In:  a block's rows, or one text row.
+//! Out: the rows put, if the block follows those that are there, or if the mail is there and its text row is not.
 //!
 //! Invariants: blocks leave no gap and do not overlap, so that a search finds each by its key alone; a block ends at or
 //! below UIDNEXT, so that no message comes into its range any more.
@@ -9,8 +9,18 @@
 use super::draft::Draft;
 use super::sweep::Sweep;
 use crate::search::block::{next, row_key};
-use crate::{Error, Outcome, Table, key, search};
-use ringpost_types::{AccountId, MailboxId, Uid};
+use crate::{Error, Outcome, Table, key, search, text};
+use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
+
+/// [`crate::Write::Text`].
+pub(super) fn text(draft: &mut Draft<'_>, blob: BlobId, row: &[u8]) -> Result<Outcome, Error> {
+    let key = key::blob(blob);
+    let is_there = draft.rows.get(Table::Blob, &key)?.is_some();
+    if is_there && draft.rows.get(Table::Text, &key)?.is_none() {
+        text::put(draft.edits, blob, row);
+    }
+    Ok(Outcome::Done)
+}
 
 /// [`crate::Write::Filter`].
 pub(super) fn put(

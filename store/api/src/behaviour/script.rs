@@ -5,6 +5,7 @@
 
 use crate::search::build::Builder;
 use crate::table::{Encoding, Stretch, flag, special};
+use crate::text;
 use crate::write::{
     AliasTarget, Deliver, FlagChange, Missing, Position, Relocate, StoreFlags, Target, Transfer,
     Write,
@@ -87,7 +88,7 @@ impl<'n> Script<'n> {
     #[allow(clippy::should_implement_trait)] // It is no iterator: it lends nothing and is asked once a step.
     pub fn next(&mut self) -> Option<Write> {
         let account = self.account()?;
-        Some(match self.pick(32)? {
+        Some(match self.pick(33)? {
             0..=6 => Write::Deliver(self.deliver()?),
             24 | 25 => Write::Relocate(self.relocate()?),
             26 => self.tidied()?,
@@ -102,6 +103,10 @@ impl<'n> Script<'n> {
             },
             29 => Write::Sweep,
             30 => self.filter(account)?,
+            32 => Write::Text {
+                blob: BlobId::new(LOGS[self.pick(3)? as usize], self.pick(12)?.into()),
+                row: text::encode(b"", b"some text", 0, 4),
+            },
             31 => Write::Unfilter {
                 account,
                 mailbox: self.mailbox()?,
