@@ -21,6 +21,8 @@ pub const KEY: &str = "key.pem";
 /// What was imported: without it an import after a restore would bring mails twice.
 pub const JOURNAL: &str = "import.journal";
 
+/// Take a generation of a backup, list them, verify one
+///
 /// Without `--list` or `--verify`: one more generation, with configuration and keys. Only what is new since the last
 /// generation is copied. It may run while the server does.
 #[derive(Args)]

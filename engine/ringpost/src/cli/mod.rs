@@ -51,9 +51,7 @@ enum Command {
     /// Add, remove and list aliases
     #[command(subcommand)]
     Alias(alias::Alias),
-    /// Take a generation of a backup, list them, verify one
     Backup(backup::Backup),
-    /// Bring a backup back into a new folder
     Restore(restore::Restore),
     #[command(subcommand)]
     Import(import::Import),

@@ -9,7 +9,9 @@ use ringpost_lmdb::OpenError;
 use ringpost_lmdb::rebuild::{self, OldIndex, Rebuilt};
 use std::fmt::Write as _;
 
-/// Makes the index anew from the logs, which hold every mail as it was delivered, for when the index is lost or damaged. The
+/// Make the index anew from the logs
+///
+/// Makes it from the logs, which hold every mail as it was delivered, for when the index is lost or damaged. The
 /// server must not run. Accounts, passwords, aliases and mailboxes are taken over from the old index as far as it can be
 /// read; accounts that nobody knows the name of are made as recovered-ID@DOMAIN and may not log in until they are given a
 /// password. Lost are flags set after delivery, moves, copies and expunges: mail is where it was delivered, unread, and mail

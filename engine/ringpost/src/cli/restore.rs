@@ -19,6 +19,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+/// Bring a backup back, all of it or one mailbox
+///
 /// With `--to`: brings configuration, keys, index and mails back into a new folder, every octet compared with its checksum.
 /// Nothing that is there is touched: look at what came back with `ringpost verify`, then serve it.
 ///

@@ -11,6 +11,8 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
+/// Show where the octets of the store are
+///
 /// Shows what the store takes on disk: pages of the index for each table and its free pages, segments of the logs with
 /// what lives in them, what is dead and what they have holes for, and the largest accounts. It may run while the server
 /// does.

@@ -9,6 +9,8 @@ use ringpost_api::Error;
 use ringpost_lmdb::verify::{self, Depth, Report};
 use serde_json::Value;
 
+/// Compare everything in the store with everything else, and say what is wrong
+///
 /// Counts every counter again, looks every row's neighbours up, reads every mail in the logs and compares its checksum.
 /// Says what is wrong and what to do about it, and ends with 1 when anything is. It may run while the server does, and
 /// changes nothing; without a server it opens the store as the server would.
