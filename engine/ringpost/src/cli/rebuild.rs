@@ -73,7 +73,9 @@ impl Rebuild {
 fn tell(rebuilt: &Rebuilt, text: &mut String) -> std::fmt::Result {
     for account in &rebuilt.accounts {
         let made = match account.made {
-            true => "; made, nobody knows its name or password: ringpost account passwd lets it log in",
+            true => {
+                "; made, nobody knows its name or password: ringpost account passwd lets it log in"
+            }
             false => "",
         };
         writeln!(
@@ -100,7 +102,10 @@ fn tell(rebuilt: &Rebuilt, text: &mut String) -> std::fmt::Result {
         rebuilt.mails, rebuilt.messages, rebuilt.dropped
     )?;
     match &rebuilt.old_index {
-        Some(name) => writeln!(text, "the old index is kept as {name}; remove it when all is well"),
+        Some(name) => writeln!(
+            text,
+            "the old index is kept as {name}; remove it when all is well"
+        ),
         None => Ok(()),
     }
 }

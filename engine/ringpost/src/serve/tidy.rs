@@ -18,7 +18,6 @@ pub fn start(store: &Arc<Lmdb>, limits: &Limits) -> Result<Tidier, Failure> {
         told: tell,
         ..Options::default()
     };
-    Tidier::start(store.clone(), options).map_err(|error| {
-        Failure::unreachable(format!("the thread that gives space back: {error}"))
-    })
+    Tidier::start(store.clone(), options)
+        .map_err(|error| Failure::unreachable(format!("the thread that gives space back: {error}")))
 }
