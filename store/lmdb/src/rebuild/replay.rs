@@ -405,6 +405,23 @@ impl Replay<'_> {
             if position == Position::default() {
                 position = old;
             }
+            // What is damaged in front of where the log went on is no torn tail: the next start is not to cut it off.
+            let path = segment::path(self.data, log, old.segment);
+            if (old.segment, old.offset) > (position.segment, position.offset)
+                && path.metadata().is_ok_and(|found| old.offset <= found.len())
+            {
+                let offset = match position.segment == old.segment {
+                    true => position.offset.max(HEAD_OCTETS),
+                    false => HEAD_OCTETS,
+                };
+                let damage = Damage {
+                    segment: old.segment,
+                    offset,
+                    octets: old.offset.saturating_sub(offset),
+                };
+                self.damage(log, damage)?;
+                (position.segment, position.offset) = (old.segment, old.offset);
+            }
             // A number that was given once names one mail for ever, also one that is not in its log any more.
             let given = self.sequences.get(&log).map_or(0, |&highest| highest + 1);
             position.sequence = position.sequence.max(old.sequence).max(given);

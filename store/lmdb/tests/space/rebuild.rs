@@ -274,6 +274,34 @@ fn damage_is_told_and_the_rest_is_there() {
     whole(&lmdb);
 }
 
+/// The last mail of a log is damaged: what is left of it is there for whoever repairs it, also after the next start.
+#[test]
+fn a_damaged_end_is_not_cut_off() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let mut yard = Yard::open(data.path());
+    for number in 0..5 {
+        yard.deliver(number);
+    }
+    yard.settle();
+    drop(yard);
+    let path = ringpost_log::segment::path(data.path(), 0, 1);
+    let mut file = fs::read(&path).expect("a segment");
+    let last = octets(4);
+    let at = file.windows(last.len()).position(|found| found == last);
+    let at = at.expect("it is there");
+    file[at] ^= 1;
+    fs::write(&path, &file).expect("written");
+    let rebuilt = anew(data.path(), OldIndex::Read).expect("rebuilt");
+    assert_eq!((rebuilt.damages.len(), rebuilt.mails), (1, 4));
+    let mut yard = Yard::open(data.path());
+    yard.deliver(5);
+    yard.settle();
+    assert_eq!(numbers(&yard.lmdb), [0, 1, 2, 3, 5].into());
+    drop(yard);
+    let found = fs::read(&path).expect("a segment");
+    assert!(found[at..at + last.len()] == file[at..at + last.len()]);
+}
+
 #[test]
 fn a_server_at_work_is_in_the_way_and_an_end_changes_nothing() {
     let data = tempfile::tempdir().expect("a scratch directory");
