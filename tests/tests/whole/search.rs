@@ -307,7 +307,8 @@ proptest! {
                 }
             }).collect();
             let needle = folded(&cut);
-            let lone = needle.trim().len() < 4 || needle.is_ascii();
+            // So are those that the space in front of a value begins.
+            let lone = needle.trim().len() < 4 || needle.is_ascii() || needle.starts_with(' ');
             let body: Vec<usize> = (0..letters.len()).filter(|&at| {
                 let letter = &letters[at];
                 folded(&letter.text).contains(&needle) || letter.enclosed && folded(&letter.subject).contains(&needle)
