@@ -57,11 +57,11 @@ pub fn from_disk(octets: &[u8]) -> String {
 }
 
 /// A level as a file name: modified UTF-7, or UTF-8 where that would be too long; `None` where both are. Octets that
-/// `unsafe_octets` names are escaped, and what no file name may have.
+/// `unsafe_octets` names are escaped, and what no file name may have; in UTF-8 `&` too, which would begin modified UTF-7.
 pub fn to_disk(level: &str, unsafe_octets: &str) -> Option<String> {
-    let escaped = escape(level, unsafe_octets);
-    let wire = mailbox::encode(&escaped);
-    [wire, escaped]
+    let wire = mailbox::encode(&escape(level, unsafe_octets));
+    let plain = escape(level, &format!("{unsafe_octets}&"));
+    [wire, plain]
         .into_iter()
         .find(|name| name.len() <= FILE_OCTETS_MAX)
 }
@@ -179,6 +179,10 @@ mod tests {
             assert_eq!(from_disk(name.as_bytes()), level, "{name:?}");
         }
         assert_eq!(to_disk(&"x".repeat(256), ""), None);
+        // Too long as modified UTF-7; as it stands, `&-` would be read as `&`.
+        let level = format!("{}&-", "ü".repeat(120));
+        let name = to_disk(&level, "").expect("short enough in UTF-8");
+        assert_eq!(from_disk(name.as_bytes()), level);
     }
 
     #[test]

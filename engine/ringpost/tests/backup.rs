@@ -47,6 +47,13 @@ fn login() -> String {
     format!("a LOGIN a@example.test \"{PASSWORD}\"\r\n")
 }
 
+/// Of the mailbox that was selected.
+fn uidvalidity(answers: &str) -> u32 {
+    let (_, rest) = answers.split_once("UIDVALIDITY ").expect("selected");
+    let (number, _) = rest.split_once(']').expect("a code");
+    number.parse().expect("a number")
+}
+
 #[test]
 fn all_of_it_and_one_mailbox() {
     let house = begin();
@@ -59,7 +66,7 @@ fn all_of_it_and_one_mailbox() {
         "a SELECT INBOX\r\n",
         "a STORE 1 +FLAGS (\\Flagged $Kept)\r\n",
     ];
-    imap(server.address("imap"), &flag);
+    let before = uidvalidity(&imap(server.address("imap"), &flag).join("\n"));
 
     // Hot, with configuration and keys; the next generation is small.
     expect(
@@ -147,6 +154,8 @@ fn all_of_it_and_one_mailbox() {
         "a FETCH 1:* (FLAGS BODY.PEEK[])\r\n",
     ];
     let old = imap(server.address("imap"), &look).join("\n");
+    // The message has been given UIDs since that clients know: they are to forget them.
+    assert_ne!(uidvalidity(&old), before, "{old}");
     assert!(
         old.contains("The text of first.") && old.contains("\\Flagged"),
         "{old}"

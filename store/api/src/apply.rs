@@ -91,6 +91,7 @@ pub fn plan(
         Write::AccountCreate { name, secret } => accounts::create(&mut draft, name, secret),
         Write::AccountRemove { account } => accounts::remove(&mut draft, *account),
         Write::AccountSecret { account, secret } => accounts::secret(&mut draft, *account, secret),
+        Write::Revalidate { account } => mailboxes::revalidate(&mut draft, *account),
         Write::Quota {
             account,
             octets,

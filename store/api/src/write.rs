@@ -71,6 +71,9 @@ pub enum Write {
         name: String,
         on: bool,
     },
+    /// A new UIDVALIDITY for every mailbox of an account: it stands where it stood before, and clients know UIDs that were given
+    /// since. RFC 9051 §2.3.1.1.
+    Revalidate { account: AccountId },
     /// Make an account with INBOX, Drafts, Sent, Junk, Trash and Archive.
     AccountCreate { name: String, secret: String },
     /// Remove an account, its mail and the addresses that lead only to it.

@@ -222,7 +222,7 @@ fn directory(root: &Path, mailbox: &str) -> Option<PathBuf> {
         .split('/')
         .map(|level| name::to_disk(level, "."))
         .collect();
-    let plain = mailbox.split('/').map(|level| name::escape(level, "."));
+    let plain = mailbox.split('/').map(|level| name::escape(level, ".&"));
     let names = [
         wire.map(|levels| levels.join(".")),
         Some(plain.collect::<Vec<_>>().join(".")),

@@ -8,15 +8,18 @@ use crate::control::client::{self, make_private};
 use crate::control::operation::{Operation, Progress, Teller, World};
 use crate::{config, setup};
 use clap::Args;
-use ringpost_api::Snapshot;
 use ringpost_api::table::BlobRow;
+use ringpost_api::{Snapshot, Store, Write, read};
+use ringpost_lmdb::Lmdb;
 use ringpost_lmdb::backup::{self, Manifest};
 use ringpost_log::LogError;
 use ringpost_migration::import::Place;
+use ringpost_migration::operations::perform as perform_write;
 use ringpost_migration::past;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 /// Bring a backup back, all of it or one mailbox
@@ -37,6 +40,9 @@ pub struct Restore {
     /// The folder to restore into; made, or empty
     #[arg(long, value_name = "DIR", required_unless_present = "account")]
     to: Option<PathBuf>,
+    /// Keep the UIDs that clients know: for a store that moves, of which nothing was used after the generation
+    #[arg(long, requires = "to")]
+    same_uids: bool,
     /// The account whose mailbox is wanted
     #[arg(long, value_name = "NAME@DOMAIN", conflicts_with = "to", requires_all = ["mailbox", "into"])]
     account: Option<String>,
@@ -124,6 +130,9 @@ impl Restore {
             bar.tell(Progress::octets(done, total))
         })?;
         bar.end();
+        if !self.same_uids {
+            revalidate(&data)?;
+        }
         if has(&manifest, kept::JOURNAL) {
             let journal = backup::restore::file(&self.from, &manifest, kept::JOURNAL)?;
             setup::write_new(&ringpost_migration::journal::path(&data), &journal, 0o600)?;
@@ -201,6 +210,26 @@ impl Restore {
         }
         Ok((data, notes))
     }
+}
+
+/// Clients know UIDs that were given after the generation, and the store will give them again: every mailbox gets a new
+/// UIDVALIDITY, and clients look at everything anew. RFC 9051 §2.3.1.1.
+fn revalidate(data: &Path) -> Result<(), Failure> {
+    let options = ringpost_lmdb::Options {
+        alarm: super::tell,
+        ..Default::default()
+    };
+    let store = Lmdb::open(data, options).map_err(Failure::unreachable)?;
+    let mut accounts = Vec::new();
+    read::accounts(&*store.snapshot()?, |id, _| {
+        accounts.push(id);
+        ControlFlow::Continue(())
+    })?;
+    for account in accounts {
+        perform_write(&*store, Write::Revalidate { account })?;
+    }
+    store.close();
+    Ok(())
 }
 
 /// Brings one mailbox back. The index of the generation stands in the data directory meanwhile.

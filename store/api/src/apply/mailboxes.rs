@@ -142,6 +142,22 @@ fn all(
     Ok(messages)
 }
 
+/// What clients keep of any mailbox is not to be trusted any more.
+pub(super) fn revalidate(draft: &mut Draft<'_>, account: AccountId) -> Result<Outcome, Error> {
+    draft.account(account)?;
+    let mut all = Vec::new();
+    read::mailboxes(draft.rows, account, |_, mailbox| {
+        all.extend(mailbox.map(|(id, _)| id));
+        ControlFlow::Continue(())
+    })?;
+    for id in all {
+        let uidvalidity = draft.uidvalidity()?;
+        draft.mailbox(account, id)?.uidvalidity = uidvalidity;
+        draft.touch_mailbox(account, id)?;
+    }
+    Ok(Outcome::Done)
+}
+
 /// RENAME, of INBOX too. RFC 9051 §6.3.6.
 pub(super) fn rename(
     draft: &mut Draft<'_>,

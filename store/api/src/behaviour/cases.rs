@@ -42,6 +42,7 @@ pub const ALL: &[Case] = &[
     ("subscriptions outlive mailboxes", mailboxes::subscriptions),
     ("accounts and aliases", mailboxes::accounts),
     ("the change feed", feed),
+    ("UIDVALIDITY after a restore", mailboxes::revalidate),
     ("quota", bounds::quota),
     ("what is gone is swept", bounds::sweeping),
     ("EXPUNGE of many", bounds::expunging),

@@ -42,6 +42,45 @@ pub(super) fn new_account(store: &dyn Store) {
     sound(store);
 }
 
+/// Every mailbox has one that none had before, and is told of; messages stay.
+pub(super) fn revalidate(store: &dyn Store) {
+    account(store, "a@example.test");
+    put(store, 1, INBOX);
+    let all = || {
+        let snapshot = store.snapshot().expect("a snapshot");
+        let mut all = Vec::new();
+        read::mailboxes(&*snapshot, ONE, |_, mailbox| {
+            all.extend(mailbox.map(|(id, row)| (id, row.uidvalidity, row.messages)));
+            ControlFlow::Continue(())
+        })
+        .expect("readable");
+        all
+    };
+    let before = all();
+    assert_eq!(
+        ask(store, Write::Revalidate { account: ONE }),
+        Ok(Outcome::Done)
+    );
+    let after = all();
+    let highest = before.iter().map(|(_, uidvalidity, _)| *uidvalidity).max();
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!((old.0, old.2), (new.0, new.2));
+        assert!(Some(new.1) > highest, "{old:?} {new:?}");
+    }
+    let mut distinct: Vec<u32> = after
+        .iter()
+        .map(|(_, uidvalidity, _)| *uidvalidity)
+        .collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), before.len());
+    let nobody = Write::Revalidate {
+        account: AccountId(9),
+    };
+    assert_eq!(ask(store, nobody), Err(Error::NoAccount));
+    sound(store);
+}
+
 pub(super) fn create(store: &dyn Store) {
     account(store, "a@example.test");
     let create = |name: &str| {
