@@ -1,6 +1,6 @@
 //! The index in LMDB: rows, the one writer, snapshots; and the start of a store, which replays the logs.
 //!
-//! Reading order: [`mod@open`] (a data directory becomes a store), `env` (the environment, and how it is opened again), `rows`
+//! Reading order: [`mod@open`] (a data directory becomes a store), `begin` (the first time), `env` (the environment, and how it is opened again), `rows`
 //! (those of a transaction) with `held`, `readers` (who looks, and since when), `writer` (group commit) with its `queue` and
 //! `batch`, `watch` (room, and readers that are late), [`health`], `lock` (one server for each directory); beside the work:
 //! [`mod@tidy`] (space given back), [`mod@verify`], [`mod@usage`], [`backup`], [`mod@rebuild`].
@@ -15,6 +15,7 @@
 
 pub mod backup;
 mod batch;
+mod begin;
 mod env;
 pub mod health;
 mod held;

@@ -6,6 +6,7 @@
 //! Every log below the directory is replayed, also those of shards that are no longer run.
 
 use crate::batch;
+use crate::begin::{self, Failure};
 use crate::env::{self, Env};
 use crate::health::Health;
 use crate::lock::{self, LockError};
@@ -179,9 +180,10 @@ impl Lmdb {
                 error,
             },
         })?;
+        begun(data, &index, options.map_octets)?;
         let env = Env::open(&index, options.map_octets)
             .map_err(|error| at_index(&index)(env::failed(error)))?;
-        // The names of what was made just now.
+        // The names of what was made just now, or by a start that broke off before this line.
         for folder in [&*index, data] {
             let synced = File::open(folder).and_then(|folder| folder.sync_all());
             synced.map_err(at(folder))?;
@@ -355,10 +357,34 @@ fn at_index(path: &Path) -> impl Fn(Error) -> OpenError + use<> {
     }
 }
 
-/// Brings the index to this version of the schema, in one transaction; one of a later version is left alone.
+/// Sees to it that there is an index, and makes one where there is none.
 ///
 /// An index is made before any log. Where logs have mails and the index is new, the old one was lost, or its disk is not
 /// mounted: it knows none of the accounts, and every mail would be let go of.
+fn begun(data: &Path, index: &Path, map_octets: usize) -> Result<(), OpenError> {
+    begin::remove_stale(index).map_err(at(index))?;
+    if !begin::is_missing(index).map_err(at(index))? {
+        return Ok(());
+    }
+    without_mail(data, index)?;
+    begin::make(index, map_octets).map_err(|failure| match failure {
+        Failure::Io(error) => at(index)(error),
+        Failure::Index(error) => at_index(index)(error),
+    })
+}
+
+/// That no log has mail, where the index knows of none.
+fn without_mail(data: &Path, index: &Path) -> Result<(), OpenError> {
+    match tidy::files(data).map_err(at(data))?.is_empty() {
+        true => Ok(()),
+        false => Err(OpenError::Damaged {
+            path: index.to_owned(),
+            what: "the index is not there, and the logs have mail".to_owned(),
+        }),
+    }
+}
+
+/// Brings the index to this version of the schema, in one transaction; one of a later version is left alone.
 fn upgraded(env: &Env, data: &Path, index: &Path, alarm: fn(&str)) -> Result<(), OpenError> {
     let failed = at_index(index);
     let opened = env.opened().map_err(&failed)?;
@@ -373,11 +399,8 @@ fn upgraded(env: &Env, data: &Path, index: &Path, alarm: fn(&str)) -> Result<(),
     if found == Upgraded::Nothing {
         return Ok(());
     }
-    if found == Upgraded::New && !tidy::files(data).map_err(at(data))?.is_empty() {
-        return Err(OpenError::Damaged {
-            path: index.to_owned(),
-            what: "the index is not there, and the logs have mail".to_owned(),
-        });
+    if found == Upgraded::New {
+        without_mail(data, index)?;
     }
     rows.commit().map_err(&failed)?;
     if let Upgraded::From(version) = found {

@@ -327,3 +327,38 @@ fn logs_without_their_index_are_left_alone() {
     fs::rename(&aside, &index).expect("writable");
     assert_eq!(mails(&open(data.path())), [0, 1, 2]);
 }
+
+/// A first start that broke off, however far it came, is begun again; what it left is gone.
+#[test]
+fn a_first_start_that_broke_off_is_begun_again() {
+    let whole = tempfile::tempdir().expect("a scratch directory");
+    drop(open(whole.path()));
+    let whole = fs::read(whole.path().join("index/data.mdb")).expect("an index");
+    // (what was left of the new file, of the file in its place)
+    let cases: &[(Option<&[u8]>, Option<&[u8]>)] = &[
+        (None, None),
+        (Some(&[]), None),
+        (Some(&[0; 8_192]), None),
+        (Some(&whole[..4_096]), None),
+        (Some(&whole), None),
+        (None, Some(&[])),
+        (Some(&whole), Some(&whole)),
+    ];
+    for (number, (new, own)) in cases.iter().enumerate() {
+        let data = tempfile::tempdir().expect("a scratch directory");
+        let (index, beside) = (data.path().join("index"), data.path().join("index/new"));
+        fs::create_dir_all(&beside).expect("a scratch directory");
+        for (folder, octets) in [(&beside, new), (&index, own)] {
+            if let Some(octets) = octets {
+                fs::write(folder.join("data.mdb"), octets).expect("a scratch directory");
+            }
+        }
+        drop(begin(data.path()));
+        assert!(!beside.exists(), "case {number}");
+        let lmdb = open(data.path());
+        let row = read::account(&*lmdb.snapshot().expect("a snapshot"), ACCOUNT)
+            .expect("readable")
+            .is_some();
+        assert!(row, "case {number}");
+    }
+}

@@ -98,8 +98,7 @@ fn lose_all_along(story: &Story, plan: &Plan, seed: u64) -> usize {
         count: 0,
     };
     for (at, event) in story.events.iter().enumerate() {
-        let begun = losses.promised != Promised::default();
-        if begun && (is_sync(event) || losses.random.once_in(plan.sparse)) {
+        if is_sync(event) || losses.random.once_in(plan.sparse) {
             for &loss in plan.losses {
                 match losses.random.once_in(plan.twice) {
                     true => losses.lose_twice(&disk, loss, at),
@@ -111,7 +110,7 @@ fn lose_all_along(story: &Story, plan: &Plan, seed: u64) -> usize {
         if let Event::Mark(mark) = event {
             losses.promised.add(*mark);
         }
-        if begun && is_sync(event) {
+        if is_sync(event) {
             losses.lose(&disk, Loss::All, at);
         }
     }
