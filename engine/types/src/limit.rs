@@ -67,6 +67,12 @@ limits! {
     smtp_transactions_max: "transactions" = 10_000, "Mails of one session before 421: a connection must not live forever.";
     smtp_login_failures_max: "attempts" = 5, "Failed logins of one session before 421.";
     smtp_idle_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: a server waits 5 minutes for a command.";
+    smtp_initial_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.1: from the greeting to a client's first word.";
+    smtp_command_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: one command from its first octet to its end, for octets that drip in end no silence.";
+    smtp_data_block_ms: "milliseconds" = 180_000, "RFC 5321 4.5.3.2.5: a block of a mail; within it smtp_data_block_octets must come.";
+    smtp_data_block_octets: "octets" = 4_096, "Of a mail that comes slower than so many octets in smtp_data_block_ms the connection is cut: a modem of 1985 is faster.";
+    smtp_tarpit_errors: "replies" = 5, "Permanent refusals of one session before its answers slow down: typing errors are free, guessing is not. Postfix counts to 10.";
+    smtp_tarpit_ms_max: "milliseconds" = 8_000, "The slowest answer of the tarpit, which begins at half a second and doubles; more than that and a client's own patience ends first.";
     smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
     message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";
     message_memory_octets_max: "octets" = 268_435_456, "Octets of mails that one shard holds in memory at once; above it mails go to disk while they come, and smaller ones get 452 4.3.1.";
