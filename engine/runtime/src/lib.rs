@@ -12,9 +12,11 @@
 //! dropped while its octets can still come (it lives in the connection, not in the future that waits for it);
 //! only a connection that waits for long is polled for readiness, and then holds no buffer.
 
+mod certificate;
 pub mod connection;
 pub mod event;
 pub mod file;
+mod hello;
 pub mod hub;
 pub mod inbox;
 pub mod listener;
@@ -34,6 +36,7 @@ pub mod tickets;
 pub mod time;
 pub mod tls;
 
+pub use certificate::ClientCertificate;
 pub use connection::{Connection, Endpoint};
 pub use hub::Watch;
 pub use listener::{Bind, BindError, Listener};
@@ -41,7 +44,7 @@ pub use machine::{Machine, Options};
 pub use offload::Busy;
 pub use shard::{Shard, spawn};
 pub use shared::Shared;
-pub use tls::{TlsClient, TlsError, TlsInfo, TlsServer};
+pub use tls::{TlsClient, TlsError, TlsFiles, TlsInfo, TlsServer};
 
 #[cfg(test)]
 mod tests;

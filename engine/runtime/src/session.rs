@@ -3,10 +3,13 @@
 //! Invariant: a peer that ends the stream without close_notify is told apart from one that ends it properly: an
 //! attacker can cut the wire, but not say goodbye in the peer's name. RFC 8446 §6.1.
 
-use crate::tls::{TlsClient, TlsInfo, TlsServer};
+use crate::certificate;
+use crate::hello::Hello;
+use crate::tls::{Pair, TlsClient, TlsInfo, TlsServer};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, Connection, ProtocolVersion, ServerConnection};
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 /// Plain octets sealed at once: a handful of full records.
 pub const SEAL_OCTETS: usize = 64 * 1024;
@@ -15,14 +18,28 @@ pub const SEAL_OCTETS: usize = 64 * 1024;
 pub struct Session {
     connection: Connection,
     info: Option<TlsInfo>,
+    /// What the server's side needs until the handshake is over.
+    shaking: Option<Box<Shaking>>,
     ended: bool,
 }
+
+struct Shaking {
+    pair: Arc<Pair>,
+    hello: Hello,
+}
+
+/// RFC 9266 §2.
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 impl Session {
     /// The server's side, before the client's first octet.
     pub fn accept(server: &TlsServer) -> io::Result<Session> {
-        let connection = ServerConnection::new(server.config()).map_err(invalid)?;
-        Ok(Self::begin(connection.into()))
+        let pair = server.pair();
+        let connection = ServerConnection::new(pair.config.clone()).map_err(invalid)?;
+        let hello = Hello::default();
+        let mut session = Self::begin(connection.into());
+        session.shaking = Some(Box::new(Shaking { pair, hello }));
+        Ok(session)
     }
 
     /// The client's side, to a server called `name`.
@@ -37,6 +54,7 @@ impl Session {
         Session {
             connection,
             info: None,
+            shaking: None,
             ended: false,
         }
     }
@@ -59,6 +77,9 @@ impl Session {
     /// Takes octets of the wire and puts the plain ones behind `plain`. After an error the alert for the peer is
     /// among what [`Session::pull`] gives.
     pub fn open(&mut self, mut wire: &[u8], plain: &mut Vec<u8>) -> io::Result<()> {
+        if let Some(shaking) = &mut self.shaking {
+            shaking.hello.take(wire);
+        }
         while !wire.is_empty() && !self.ended {
             self.connection.read_tls(&mut wire)?;
             let state = self.connection.process_new_packets().map_err(invalid)?;
@@ -68,7 +89,8 @@ impl Session {
             }
         }
         if self.info.is_none() && !self.connection.is_handshaking() {
-            self.info = Some(self.agreed());
+            let shaking = self.shaking.take();
+            self.info = Some(self.agreed(shaking.as_deref()));
         }
         Ok(())
     }
@@ -109,8 +131,16 @@ impl Session {
         self.connection.send_close_notify();
     }
 
-    fn agreed(&self) -> TlsInfo {
+    fn agreed(&self, shaking: Option<&Shaking>) -> TlsInfo {
         let suite = self.connection.negotiated_cipher_suite();
+        let shown = self.connection.peer_certificates().unwrap_or_default();
+        let (end_point, client) = match shaking {
+            Some(shaking) => (shaking.pair.end_point.clone(), shaking.pair.client(shown)),
+            None => (
+                shown.first().and_then(|own| certificate::end_point(own)),
+                None,
+            ),
+        };
         let sni = match &self.connection {
             Connection::Server(server) => server.server_name().map(Into::into),
             Connection::Client(_) => None,
@@ -124,7 +154,23 @@ impl Session {
                 .and_then(|suite| suite.suite().as_str())
                 .map_or("unknown", iana_name),
             sni,
+            exporter: self.exporter(shaking),
+            end_point,
+            client,
         }
+    }
+
+    /// Channel binding `tls-exporter`; as a client in TLS 1.2 it is not known whether it binds.
+    fn exporter(&self, shaking: Option<&Shaking>) -> Option<[u8; 32]> {
+        let binds = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3)
+            || shaking.is_some_and(|shaking| shaking.hello.extended_master_secret());
+        if !binds {
+            return None;
+        }
+        let connection = &self.connection;
+        connection
+            .export_keying_material([0; 32], EXPORTER_LABEL, Some(b""))
+            .ok()
     }
 }
 

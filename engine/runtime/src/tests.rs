@@ -1,5 +1,6 @@
 //! A machine under test: real sockets on loopback, time moved by hand.
 
+mod binding;
 mod echo;
 mod ending;
 mod waiting;

@@ -69,8 +69,12 @@ impl Live {
         if let Some(tls) = &self.tls {
             // Checked with the operator's remedy first; the second read swaps.
             world::certificate(&new)?;
-            tls.reload(&new.tls.certificate, &new.tls.key)
-                .map_err(Failure::not_well)?;
+            let files = ringpost_runtime::TlsFiles {
+                certificate: new.tls.certificate.clone(),
+                key: new.tls.key.clone(),
+                client_ca: None,
+            };
+            tls.reload(&files).map_err(Failure::not_well)?;
         }
         self.directory.replace(Domains::new(new.domains.clone()));
         self.store.set_limits(new.limits.clone());

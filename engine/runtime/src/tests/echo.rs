@@ -1,7 +1,7 @@
 //! What goes in comes out, on every kind of socket.
 
 use super::*;
-use crate::{Endpoint, TlsClient, TlsError};
+use crate::{Endpoint, TlsClient, TlsError, TlsFiles};
 use std::io::{self, Read, Write};
 
 /// 300 KB there and back: more than any buffer.
@@ -211,9 +211,20 @@ fn pem_errors_name_the_file() {
         assert!(error.to_string().contains(what), "{error}");
     }
     let server = TlsServer::from_pem(&certificate, &key).expect("a good pair");
-    let before = Arc::as_ptr(&server.config());
-    assert!(server.reload(&certificate, &other_key).is_err());
-    assert_eq!(Arc::as_ptr(&server.config()), before, "the old one stays");
-    assert!(server.reload(&certificate, &key).is_ok());
-    assert_ne!(Arc::as_ptr(&server.config()), before);
+    let before = Arc::as_ptr(&server.pair());
+    let files = |key: &std::path::Path| TlsFiles {
+        certificate: certificate.clone(),
+        key: key.to_owned(),
+        client_ca: None,
+    };
+    assert!(server.reload(&files(&other_key)).is_err());
+    assert_eq!(Arc::as_ptr(&server.pair()), before, "the old one stays");
+    assert!(server.reload(&files(&key)).is_ok());
+    assert_ne!(Arc::as_ptr(&server.pair()), before);
+    let no_ca = TlsFiles {
+        client_ca: Some(text.clone()),
+        ..files(&key)
+    };
+    let error = TlsServer::from_files(&no_ca).err().expect("no authority");
+    assert_eq!(error.file, text);
 }
