@@ -3,7 +3,7 @@
 use ringpost_api::Store;
 use ringpost_delivery::Post;
 use ringpost_directory::{Directory, Logins};
-use ringpost_runtime::{Shard, TlsServer};
+use ringpost_runtime::{Endpoint, Shard, TlsServer};
 use ringpost_smtp::{Options, Role, Tls};
 use ringpost_types::limit::Limits;
 use std::cell::{Cell, RefCell};
@@ -47,6 +47,35 @@ pub struct Setup {
     pub tls: Option<Arc<TlsServer>>,
     /// Sessions now; one count for all listeners of the shard.
     pub open: Rc<Cell<u64>>,
+    /// Whether there is an outbound queue: without it, nothing that must leave is taken.
+    pub queue: bool,
+    /// What the operator wants of this listener.
+    pub policy: Policy,
+}
+
+/// What the operator wants of a listener, beside what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name in rules.
+    pub tag: Box<str>,
+    /// Takes no mail: each recipient of ours is answered 451. For the MX of highest number, which only those who
+    /// send junk try first.
+    pub defer: bool,
+    /// Received does not tell a user's address.
+    pub mask_source: bool,
+    /// How long a stranger waits for the greeting, in milliseconds.
+    pub greeting_delay_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            tag: "".into(),
+            defer: false,
+            mask_source: true,
+            greeting_delay_ms: 0,
+        }
+    }
 }
 
 /// One for each listener and shard.
@@ -75,6 +104,11 @@ impl Context {
             (_, TlsMode::Required) => Tls::Required,
             (_, TlsMode::Implicit) => Tls::Active,
         }
+    }
+
+    /// Whether a peer is one of ours, whom no delay and no tarpit is for: this host.
+    pub(crate) fn is_exempt(&self, peer: &Endpoint) -> bool {
+        peer.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Counts a session in. `None`: smtp_session_connections_max is reached.

@@ -17,6 +17,28 @@ pub const NOT_YOURS: Reply = Reply::new(
     Enhanced(5, 7, 1),
     "Sender address does not belong to you",
 );
+/// The body: too much header to know whose name the mail bears.
+pub const HEADER_UNREAD: Reply = Reply::new(
+    554,
+    Enhanced(5, 6, 0),
+    "The header is too large to be checked",
+);
+/// The body: limit smtp_authors_max.
+pub const TOO_MANY_AUTHORS: Reply = Reply::new(
+    550,
+    Enhanced(5, 7, 1),
+    "Too many addresses in From and Sender",
+);
+/// RCPT: the listener takes nothing, ever.
+pub const DEFERRED: Reply = Reply::new(
+    451,
+    Enhanced(4, 7, 1),
+    "This host takes no mail now, try another one",
+);
+/// Before the greeting: a client that speaks first does not listen either. RFC 5321 §4.3.1.
+pub const TALKED_EARLY: Reply = Reply::new(554, Enhanced(5, 5, 1), "Spoke before the greeting");
+/// Limits smtp_command_ms and smtp_data_block_ms.
+pub const TOO_SLOW: Reply = Reply::new(421, Enhanced(4, 4, 2), "Too slow, try again later");
 /// RCPT: every account behind it has used up its quota.
 pub const MAILBOX_FULL: Reply = Reply::new(452, Enhanced(4, 2, 2), "Mailbox full, try again later");
 /// RCPT: the mail, as large as MAIL said, is larger than the quota. RFC 1870 §6.1.
@@ -33,6 +55,12 @@ pub const LOOP: Reply = Reply::new(
 pub const TROUBLE: Reply = Reply::new(451, Enhanced(4, 3, 0), "Trouble here, try again later");
 /// No room, on disk or in memory.
 pub const NO_ROOM: Reply = Reply::new(452, Enhanced(4, 3, 1), "No room just now, try again later");
+
+/// The body: an address of From or Sender is not one of the user's. RFC 6409 §6.1.
+pub fn not_your_author(address: &str) -> Reply {
+    let text = format!("From address {address} does not belong to you");
+    Reply::with_text(550, Some(Enhanced(5, 7, 1)), text)
+}
 
 /// What a mail that was not taken is answered.
 pub fn of_delivery(error: &Error) -> Reply {

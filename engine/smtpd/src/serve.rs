@@ -7,10 +7,11 @@
 //! transaction may finish it. RFC 5321 §3.8.
 
 use crate::context::{Context, TlsMode};
-use crate::login;
+use crate::greeting::{self, Manners};
 use crate::transaction::{Origin, Transaction};
+use crate::{Role, answer, login, refusal, tarpit};
 use ringpost_directory::Login;
-use ringpost_runtime::time::{Duration, First, first};
+use ringpost_runtime::time::{Duration, First, first, sleep};
 use ringpost_runtime::{Connection, Endpoint, event};
 use ringpost_smtp::{Action, Session, reply};
 use ringpost_types::{Reply, TraceId};
@@ -25,6 +26,10 @@ enum End {
     Left,
     /// Nothing heard.
     Idle,
+    /// Octets came, but too slowly.
+    Slow,
+    /// It spoke before the greeting.
+    Early,
     /// The server drains.
     Drained,
     /// The connection broke.
@@ -37,6 +42,8 @@ impl fmt::Display for End {
             End::Closed => f.write_str("closed"),
             End::Left => f.write_str("left by the peer"),
             End::Idle => f.write_str("idle for too long"),
+            End::Slow => f.write_str("too slow"),
+            End::Early => f.write_str("spoke before the greeting"),
             End::Drained => f.write_str("drained"),
             End::Broken(error) => write!(f, "broken: {error}"),
         }
@@ -49,7 +56,7 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
     let peer = connection.peer();
     let Some(_entered) = context.enter() else {
         event!(trace, "connection from {peer} refused: too many");
-        reply::BUSY.write(connection.output());
+        answer::write(&reply::BUSY, trace, connection.output());
         return connection.close().await;
     };
     let mut dialogue = Dialogue {
@@ -57,6 +64,7 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         transaction: Transaction::new(),
         login: None,
         mails: 0,
+        refusals: 0,
         peer,
         trace,
         context,
@@ -69,11 +77,16 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
     event!(trace, "connection from {peer} mails={mails} {end}");
     // What the session holds is not needed while the peer takes its last reply.
     drop(dialogue);
-    match end {
-        End::Idle => reply::IDLE_TOO_LONG.write(connection.output()),
-        End::Drained => reply::SHUTTING_DOWN.write(connection.output()),
-        End::Closed | End::Left => {}
+    let last = match end {
+        End::Idle => Some(reply::IDLE_TOO_LONG),
+        End::Slow => Some(refusal::TOO_SLOW),
+        End::Early => Some(refusal::TALKED_EARLY),
+        End::Drained => Some(reply::SHUTTING_DOWN),
+        End::Closed | End::Left => None,
         End::Broken(_) => return,
+    };
+    if let Some(last) = last {
+        answer::write(&last, trace, connection.output());
     }
     connection.close().await;
 }
@@ -85,6 +98,8 @@ struct Dialogue {
     transaction: Transaction,
     login: Option<Login>,
     mails: u64,
+    /// Permanent refusals so far.
+    refusals: u32,
     peer: Endpoint,
     trace: TraceId,
 }
@@ -96,6 +111,9 @@ impl Dialogue {
         connection.silence_max(Duration::from_millis(silence_ms));
         if self.context.setup.tls_mode == TlsMode::Implicit {
             self.start_tls(connection).await?;
+        }
+        if let Some(end) = self.listen_first(connection).await {
+            return Ok(end);
         }
         self.session.greeting().write(connection.output());
         loop {
@@ -126,7 +144,7 @@ impl Dialogue {
     ) -> io::Result<Option<End>> {
         let context = &*self.context;
         match action {
-            Action::Reply(reply) => reply.write(connection.output()),
+            Action::Reply(reply) => self.reply(&reply, connection).await?,
             Action::More => {
                 connection.flush().await?;
                 return self.fill(connection).await;
@@ -153,7 +171,10 @@ impl Dialogue {
             Action::Abandon => self.transaction.abandon(),
             Action::Reset => self.transaction.clear(),
             Action::Deliver => {
-                let outcome = self.transaction.deliver(context, self.trace).await;
+                let outcome = {
+                    let login = self.login.as_ref();
+                    self.transaction.deliver(context, login, self.trace).await
+                };
                 self.mails += u64::from(outcome.is_positive());
                 self.session.finish(outcome);
             }
@@ -169,6 +190,44 @@ impl Dialogue {
             Action::Close => return Ok(Some(End::Closed)),
         }
         Ok(None)
+    }
+
+    /// The moment before the greeting; the connection's end, if this is it.
+    async fn listen_first(&self, connection: &mut Connection) -> Option<End> {
+        let setup = &self.context.setup;
+        let delay_ms = setup.policy.greeting_delay_ms;
+        let waits = setup.role == Role::Mx && setup.tls_mode != TlsMode::Implicit;
+        if delay_ms == 0 || !waits || self.context.is_exempt(&self.peer) {
+            return None;
+        }
+        let waited = greeting::wait(connection, &setup.shard, delay_ms);
+        match Box::pin(waited).await {
+            Manners::Quiet => None,
+            Manners::Talked => Some(End::Early),
+            Manners::Left => Some(End::Left),
+            Manners::Drained => Some(End::Drained),
+        }
+    }
+
+    /// Writes a reply; the more refusals there were, the later the next one.
+    async fn reply(&mut self, reply: &Reply, connection: &mut Connection) -> io::Result<()> {
+        if reply.code >= 500 {
+            self.refusals = self.refusals.saturating_add(1);
+            let delay_ms = tarpit::delay_ms(self.refusals, &self.context.setup.limits);
+            if delay_ms > 0 && self.login.is_none() && !self.context.is_exempt(&self.peer) {
+                Box::pin(self.hold_back(delay_ms, connection)).await?;
+            }
+        }
+        answer::write(reply, self.trace, connection.output());
+        Ok(())
+    }
+
+    /// Waits without a buffer of replies. A draining server waits for nobody.
+    async fn hold_back(&self, delay_ms: u64, connection: &mut Connection) -> io::Result<()> {
+        connection.flush().await?;
+        let pause = sleep(Duration::from_millis(delay_ms));
+        first(pause, self.context.setup.shard.drain()).await;
+        Ok(())
     }
 
     /// Passes the answer on; a refusal is told once.

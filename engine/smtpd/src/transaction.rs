@@ -4,7 +4,7 @@
 //!
 //! Invariant: whatever ends a transaction without delivery drops everything of it.
 
-use crate::{Context, Role, refusal};
+use crate::{Context, Role, author, refusal};
 use ringpost_api::Snapshot;
 use ringpost_api::read::{self, Room};
 use ringpost_delivery::{Completion, Envelope, Ingest, Received, Recipient, Sender};
@@ -103,6 +103,9 @@ impl Transaction {
         login: Option<&Login>,
     ) -> Result<(), Reply> {
         let setup = &context.setup;
+        if setup.policy.defer {
+            return Err(refusal::DEFERRED);
+        }
         let address = match recipient {
             ringpost_smtp::Recipient::Mailbox(address) => address.clone(),
             ringpost_smtp::Recipient::Postmaster => postmaster(context)?,
@@ -139,8 +142,9 @@ impl Transaction {
         let transport = origin.session.transport();
         self.id = setup.shard.trace_id();
         let helo = origin.session.helo().unwrap_or("unknown");
-        let sender = match (setup.role, origin.peer.ip()) {
-            (Role::Submission, _) => Sender::User,
+        let masked = setup.role == Role::Submission && setup.policy.mask_source;
+        let sender = match (masked, origin.peer.ip()) {
+            (true, _) => Sender::User,
             (_, Some(ip)) => Sender::Host {
                 helo,
                 ip: ip.to_canonical(),
@@ -193,9 +197,14 @@ impl Transaction {
     }
 
     /// The mail is complete: into the log. What to answer.
-    pub(crate) async fn deliver(&mut self, context: &Context, connection: TraceId) -> Reply {
+    pub(crate) async fn deliver(
+        &mut self,
+        context: &Context,
+        login: Option<&Login>,
+        connection: TraceId,
+    ) -> Reply {
         let id = self.id;
-        let outcome = self.log(context).await;
+        let outcome = self.log(context, login).await;
         let from = self.reverse_path.take();
         let from = from.as_ref().map_or(String::new(), Address::to_string);
         let count = self.paths;
@@ -220,13 +229,24 @@ impl Transaction {
     }
 
     /// What there is to tell of the mail, once it is durable.
-    async fn log(&mut self, context: &Context) -> Result<Taken, Reply> {
+    async fn log(&mut self, context: &Context, login: Option<&Login>) -> Result<Taken, Reply> {
         let (id, setup) = (self.id, &context.setup);
         let told = |error| told(id, &error);
         let ingest = self.ingest.take().ok_or(refusal::TROUBLE)?;
         let arrived = ingest.finish().await.map_err(told)?;
         if u64::from(arrived.received) > setup.limits.message_received_max {
             return Err(refusal::LOOP);
+        }
+        if let Some(login) = login {
+            let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
+            let (directory, account) = (&setup.directory, login.account);
+            author::check(
+                directory,
+                &*snapshot,
+                account,
+                &arrived.digest,
+                &setup.limits,
+            )?;
         }
         let mut taken = Taken {
             octets: arrived.octets(),

@@ -7,7 +7,7 @@ use ringpost_types::limit::Limits;
 use server::{Client, Server};
 use std::io::{Read as _, Write as _};
 
-const MAIL: &str = "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <1@b>\r\nFrom: a@b\r\n\
+const MAIL: &str = "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <1@b>\r\nFrom: alice@example.org\r\n\
                     Subject: one\r\n\r\nBody.\r\n";
 
 fn login(password: &str) -> String {

@@ -73,6 +73,7 @@ limits! {
     smtp_data_block_octets: "octets" = 4_096, "Of a mail that comes slower than so many octets in smtp_data_block_ms the connection is cut: a modem of 1985 is faster.";
     smtp_tarpit_errors: "replies" = 5, "Permanent refusals of one session before its answers slow down: typing errors are free, guessing is not. Postfix counts to 10.";
     smtp_tarpit_ms_max: "milliseconds" = 8_000, "The slowest answer of the tarpit, which begins at half a second and doubles; more than that and a client's own patience ends first.";
+    smtp_authors_max: "addresses" = 16, "Addresses in From and Sender of a mail that a user submits: each is looked up.";
     smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
     message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";
     message_memory_octets_max: "octets" = 268_435_456, "Octets of mails that one shard holds in memory at once; above it mails go to disk while they come, and smaller ones get 452 4.3.1.";
@@ -100,6 +101,12 @@ limits! {
     mailbox_name_octets_max: "octets" = 255, "A mailbox name in UTF-8: it is part of a key of at most 400 octets, so more than 396 count as 396.";
     account_mailboxes_max: "mailboxes" = 10_000, "Mailboxes of one account; the six it begins with are never refused.";
     account_vanished_max: "rows" = 100_000, "What left the mailboxes of one account and is remembered for clients that come back, RFC 7162 3.2.5.2; above it the oldest are forgotten, and who knew less compares all messages.";
+    account_app_passwords_max: "passwords" = 100, "App passwords of one account: a login may have to try each.";
+    transcripts_max: "transcripts" = 100_000, "Sessions that were refused or failed and are kept for ringpost trace; above it the oldest fall.";
+    transcript_days: "days" = 7, "How long they are kept.";
+    bans_max: "networks" = 100_000, "Networks that are banned; above it those fall whose ban ends first.";
+    reputations_max: "networks" = 100_000, "Networks that were caught by a trap and are remembered; above it those fall that were caught longest ago.";
+    reputation_days: "days" = 30, "How long they are remembered after they were last caught.";
     delivery_lag_octets_max: "octets" = 67_108_864, "Mail durable in the logs and not yet in the index; above it new mail waits.";
     disk_free_octets_min: "octets" = 268_435_456, "Room on the index's disk; below it new mail is refused with 452 4.3.1, so that what the logs hold still finds room in the index.";
     snapshot_age_ms_max: "milliseconds" = 1_000, "How long one command may look at one state of the index, which grows meanwhile; above it the log names the thread.";

@@ -216,6 +216,8 @@ impl Seat {
                 tls_mode,
                 tls: seat.services.tls.clone(),
                 open: seat.smtp_open.clone(),
+                queue: false,
+                policy: ringpost_smtpd::Policy::default(),
             })
         });
         open.socket.serve(&self.shard, move |connection| {

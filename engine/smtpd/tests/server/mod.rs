@@ -1,3 +1,4 @@
+#![allow(dead_code)]
 //! A whole server for tests: one shard, LMDB in a scratch directory, all roles on loopback; and a plain client.
 
 use ringpost_api::store::{Changed, Feed};
@@ -9,7 +10,7 @@ use ringpost_directory::{Directory, Domains, LocalDomain, Logins, secret};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
 use ringpost_runtime::{Bind, Listener, Machine, Options, TlsServer, spawn};
-use ringpost_smtpd::{Context, Role, Setup, TlsMode, serve};
+use ringpost_smtpd::{Context, Policy, Role, Setup, TlsMode, serve};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, Domain, MailboxId, Uid};
 use std::io::{BufRead, BufReader, Read, Write as _};
@@ -64,6 +65,11 @@ pub struct Stored {
 impl Server {
     /// alice and bob at example.org, alias both@ for the two; the password of both is `secret`.
     pub fn start(limits: Limits) -> Server {
+        Server::with(limits, Policy::default())
+    }
+
+    /// The same with a policy for all listeners.
+    pub fn with(limits: Limits, policy: Policy) -> Server {
         let data = tempfile::tempdir().expect("a directory");
         let store = Lmdb::open(data.path(), ringpost_lmdb::Options::default()).expect("a store");
         let commits = Arc::new(Commits::default());
@@ -104,6 +110,7 @@ impl Server {
         let machine = Machine::start(options, move |shard| {
             let (store, path, listeners) = (shard_store.clone(), path.clone(), listeners.clone());
             let (directory, tls, ready) = (directory.clone(), tls.clone(), ready.clone());
+            let policy = policy.clone();
             spawn(async move {
                 let end = store.log_end(shard.id);
                 let post = Post::open(&shard, store.clone(), &path, end, Default::default())
@@ -123,6 +130,8 @@ impl Server {
                         tls_mode: *tls_mode,
                         tls: Some(tls.clone()),
                         open: Rc::clone(&open),
+                        queue: false,
+                        policy: policy.clone(),
                     });
                     listener.serve(&shard, move |connection| serve(connection, context.clone()));
                 }
@@ -214,7 +223,6 @@ impl Server {
         }
     }
 
-    /// Tells the shard that the server leaves.
     /// What an account may have, in octets.
     pub fn quota(&self, account: AccountId, octets: u64) {
         let write = Write::Quota {
@@ -225,6 +233,7 @@ impl Server {
         self::write(&*self.store, write);
     }
 
+    /// Tells the shard that the server leaves.
     pub fn drain(&self) {
         self.machine.as_ref().expect("running").drain();
     }
