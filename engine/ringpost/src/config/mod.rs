@@ -3,8 +3,8 @@
 //! In:  the file's text, and `--set key=value` overrides. Out: a [`Config`], or every [`Problem`] in it with file,
 //! line, column and what was expected.
 //!
-//! Reading order: [`key`] (every key there is), [`read`] (text to values), [`build`] (values to a [`Config`]:
-//! defaults, and what must agree), [`world`] (what only the machine can tell: files, certificates),
+//! Reading order: [`section`] (the tables, one room each: its keys, its reading, what becomes of it), [`key`], [`read`]
+//! (text to values), [`build`] (values to a [`Config`]: defaults, and what must agree), [`world`] (what only the machine can tell: files, certificates),
 //! [`problem`], [`nearest`].
 
 pub mod build;
@@ -12,14 +12,17 @@ pub mod key;
 pub mod nearest;
 pub mod problem;
 pub mod read;
+pub mod section;
 pub mod world;
 
 pub use problem::{Problem, Problems};
+pub use section::listener::{Listener, Protocol, TlsMode, is_local};
+pub use section::tls::TlsFiles;
 
 use ringpost_directory::LocalDomain;
 pub use ringpost_runtime::Bind;
 use ringpost_types::limit::Limits;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// What a running server is told. Paths are absolute or relative to the working directory: the file's folder is
@@ -48,77 +51,6 @@ pub struct Config {
     pub compress: bool,
     /// The table's defaults with what `[limits]` says.
     pub limits: Limits,
-}
-
-/// `[tls]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Certificate chain, PEM.
-    pub certificate: PathBuf,
-    /// Private key, PEM.
-    pub key: PathBuf,
-}
-
-/// One `[[listener]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// What is spoken.
-    pub protocol: Protocol,
-    /// Where.
-    pub bind: Bind,
-    /// How TLS begins.
-    pub tls: TlsMode,
-}
-
-/// What a listener speaks, of what this version has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// Mail from other hosts. RFC 5321.
-    Smtp,
-    /// Mail from our users. RFC 6409.
-    Submission,
-    /// Mail from a local relay, answered for each recipient. RFC 2033.
-    Lmtp,
-    /// Mailboxes. RFC 9051.
-    Imap,
-}
-
-impl Protocol {
-    /// The word of the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Protocol::Smtp => "smtp",
-            Protocol::Submission => "submission",
-            Protocol::Lmtp => "lmtp",
-            Protocol::Imap => "imap",
-        }
-    }
-}
-
-/// Whether nobody outside this machine can reach `bind`.
-pub fn is_local(bind: &Bind) -> bool {
-    let Bind::Tcp(address) = bind else {
-        return true;
-    };
-    match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => {
-            ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
-        }
-    }
-}
-
-/// How TLS begins on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    /// Never. For users' passwords on loopback and unix sockets alone.
-    None,
-    /// STARTTLS is offered.
-    Starttls,
-    /// STARTTLS comes before anything else.
-    Required,
-    /// With the first octet. RFC 8314 §3.
-    Implicit,
 }
 
 /// Reads and checks the text of a configuration file; asks nothing of the machine.

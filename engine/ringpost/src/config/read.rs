@@ -5,10 +5,13 @@
 //!
 //! Every problem is collected, not only the first: a file is mended in one go. Unknown keys are problems that name
 //! the nearest known one; a value of the wrong type names what was expected.
+//!
+//! What a table has in it is read by its room in [`section`]; here is what all rooms read with.
 
 use super::key;
 use super::nearest::nearest;
 use super::problem::{Problem, Problems};
+use super::section::{self, Draft};
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
@@ -47,46 +50,6 @@ pub struct Said<T> {
     pub value: T,
     /// Its place.
     pub place: Place,
-}
-
-/// What was said of one domain.
-#[derive(Clone, Debug)]
-pub struct DomainDraft {
-    pub place: Place,
-    pub name: Option<Said<String>>,
-    pub postmaster: Option<Said<String>>,
-}
-
-/// What was said of one listener.
-#[derive(Clone, Debug)]
-pub struct ListenerDraft {
-    pub place: Place,
-    pub protocol: Option<Said<String>>,
-    pub bind: Option<Said<String>>,
-    pub tls: Option<Said<String>>,
-}
-
-/// `[runtime] shards`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shards {
-    Auto,
-    Number(u64),
-}
-
-/// What was said.
-#[derive(Clone, Debug, Default)]
-pub struct Draft {
-    pub hostname: Option<Said<String>>,
-    pub data_dir: Option<Said<String>>,
-    pub domains: Vec<DomainDraft>,
-    pub listeners: Vec<ListenerDraft>,
-    pub certificate: Option<Said<String>>,
-    pub key: Option<Said<String>>,
-    pub shards: Option<Said<Shards>>,
-    pub upstream: Vec<Said<String>>,
-    pub map_octets: Option<Said<u64>>,
-    pub compress: Option<Said<bool>>,
-    pub limits: Vec<Said<(String, u64)>>,
 }
 
 /// Reads the file's text and the overrides.
@@ -141,9 +104,11 @@ fn override_text(text: &str) -> Result<String, String> {
     Ok(format!("{name} = \"{quoted}\""))
 }
 
-type Value<'v, 'i> = &'v Spanned<DeValue<'i>>;
+/// A value and where it stands.
+pub type Value<'v, 'i> = &'v Spanned<DeValue<'i>>;
 
-struct Reader {
+/// Reads one source after the other.
+pub struct Reader {
     source: Rc<Source>,
     problems: Vec<Problem>,
 }
@@ -161,6 +126,7 @@ impl Reader {
         self.problems.push(problem);
     }
 
+    /// One source, table by table.
     fn document(&mut self, draft: &mut Draft) {
         let source = self.source.clone();
         let document = match DeTable::parse(&source.text) {
@@ -172,74 +138,36 @@ impl Reader {
         };
         for (name, value) in self.known("", document.get_ref()) {
             match name {
-                "hostname" => draft.hostname = self.string("", name, value),
-                "data_dir" => draft.data_dir = self.string("", name, value),
-                "domain" => {
-                    draft.domains = self.tables(name, value, |reader, place, table| {
-                        let mut domain = DomainDraft {
-                            place,
-                            name: None,
-                            postmaster: None,
-                        };
-                        for (name, value) in reader.known("domain", table) {
-                            let text = reader.string("domain", name, value);
-                            match name {
-                                "name" => domain.name = text,
-                                _ => domain.postmaster = text,
-                            }
-                        }
-                        domain
-                    });
-                }
-                "listener" => {
-                    draft.listeners = self.tables(name, value, |reader, place, table| {
-                        let mut listener = ListenerDraft {
-                            place,
-                            protocol: None,
-                            bind: None,
-                            tls: None,
-                        };
-                        for (name, value) in reader.known("listener", table) {
-                            let text = reader.string("listener", name, value);
-                            match name {
-                                "protocol" => listener.protocol = text,
-                                "bind" => listener.bind = text,
-                                _ => listener.tls = text,
-                            }
-                        }
-                        listener
-                    });
-                }
-                section => self.section(section, value, draft),
+                "domain" => section::domain::read(self, value, &mut draft.domains),
+                "listener" => section::listener::read(self, value, &mut draft.listeners),
+                "tls" => section::tls::read(self, value, &mut draft.tls),
+                "runtime" => section::runtime::read(self, value, &mut draft.runtime),
+                "dns" => section::dns::read(self, value, &mut draft.dns),
+                "store" => section::store::read(self, value, &mut draft.store),
+                "limits" => section::limits::read(self, value, &mut draft.limits),
+                name => section::top::read(self, name, value, &mut draft.top),
             }
         }
     }
 
-    /// `[tls]`, `[runtime]`, `[dns]`, `[store]`, `[limits]`.
-    fn section(&mut self, section: &str, value: Value<'_, '_>, draft: &mut Draft) {
+    /// A table `[section]`, key by key; `section` is its whole name, such as `auth.oauth`.
+    pub fn table(
+        &mut self,
+        section: &str,
+        value: Value<'_, '_>,
+        mut read: impl FnMut(&mut Self, &str, Value<'_, '_>),
+    ) {
         let DeValue::Table(table) = value.get_ref() else {
-            return self.mistyped("", section, value);
+            let (parent, name) = section.rsplit_once('.').unwrap_or(("", section));
+            return self.mistyped(parent, name, value);
         };
         for (name, value) in self.known(section, table) {
-            match (section, name) {
-                ("tls", "certificate") => draft.certificate = self.string(section, name, value),
-                ("tls", _) => draft.key = self.string(section, name, value),
-                ("runtime", _) => draft.shards = self.shards(value),
-                ("dns", _) => draft.upstream = self.strings(section, name, value),
-                ("store", "map_octets") => draft.map_octets = self.number(section, name, value),
-                ("store", _) => draft.compress = self.truth(section, name, value),
-                (_, name) => {
-                    if let Some(Said { value, place }) = self.number(section, name, value) {
-                        let value = (name.to_owned(), value);
-                        draft.limits.push(Said { value, place });
-                    }
-                }
-            }
+            read(self, name, value);
         }
     }
 
     /// The known keys of a table in the order of the file; each unknown one is a problem.
-    fn known<'t, 'i>(
+    pub fn known<'t, 'i>(
         &mut self,
         section: &str,
         table: &'t DeTable<'i>,
@@ -255,7 +183,8 @@ impl Reader {
         known
     }
 
-    fn mistyped(&mut self, section: &str, name: &str, value: Value<'_, '_>) {
+    /// A value of another type than expected.
+    pub fn mistyped(&mut self, section: &str, name: &str, value: Value<'_, '_>) {
         let expected = key::expected(section, name).unwrap_or("something else");
         let is = value.get_ref().type_str();
         self.wrong(
@@ -264,7 +193,13 @@ impl Reader {
         );
     }
 
-    fn string(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Option<Said<String>> {
+    /// A string.
+    pub fn string(
+        &mut self,
+        section: &str,
+        name: &str,
+        value: Value<'_, '_>,
+    ) -> Option<Said<String>> {
         match value.get_ref() {
             DeValue::String(text) => Some(Said {
                 value: text.to_string(),
@@ -277,7 +212,13 @@ impl Reader {
         }
     }
 
-    fn strings(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Vec<Said<String>> {
+    /// A list of strings.
+    pub fn strings(
+        &mut self,
+        section: &str,
+        name: &str,
+        value: Value<'_, '_>,
+    ) -> Vec<Said<String>> {
         let DeValue::Array(items) = value.get_ref() else {
             self.mistyped(section, name, value);
             return Vec::new();
@@ -286,7 +227,8 @@ impl Reader {
         strings.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    fn number(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Option<Said<u64>> {
+    /// A whole number, 1 or more.
+    pub fn number(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Option<Said<u64>> {
         if let DeValue::Integer(digits) = value.get_ref()
             && let Ok(number @ 1..) = u64::from_str_radix(digits.as_str(), digits.radix())
         {
@@ -299,7 +241,8 @@ impl Reader {
         None
     }
 
-    fn truth(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Option<Said<bool>> {
+    /// true or false.
+    pub fn truth(&mut self, section: &str, name: &str, value: Value<'_, '_>) -> Option<Said<bool>> {
         let DeValue::Boolean(truth) = *value.get_ref() else {
             self.mistyped(section, name, value);
             return None;
@@ -310,23 +253,14 @@ impl Reader {
         })
     }
 
-    fn shards(&mut self, value: Value<'_, '_>) -> Option<Said<Shards>> {
-        let shards = match value.get_ref() {
-            DeValue::String(text) if text == "auto" => Shards::Auto,
-            DeValue::Integer(_) => Shards::Number(self.number("runtime", "shards", value)?.value),
-            _ => {
-                self.mistyped("runtime", "shards", value);
-                return None;
-            }
-        };
-        Some(Said {
-            value: shards,
-            place: self.place(value.span()),
-        })
+    /// `value` with the place of what it was read from.
+    pub fn said<T>(&self, value: T, from: Value<'_, '_>) -> Said<T> {
+        let place = self.place(from.span());
+        Said { value, place }
     }
 
     /// An array of tables, each read by `read`.
-    fn tables<T>(
+    pub fn tables<T>(
         &mut self,
         name: &str,
         value: Value<'_, '_>,

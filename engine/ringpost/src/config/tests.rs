@@ -305,13 +305,13 @@ fn a_socket_path_has_its_bound() {
         );
         load(Path::new("f"), &format!("{SMALL}{listener}"), &[])
     };
-    assert!(path(build::SOCKET_PATH_OCTETS_MAX).is_ok());
-    assert!(path(build::SOCKET_PATH_OCTETS_MAX + 1).is_err());
+    assert!(path(section::listener::SOCKET_PATH_OCTETS_MAX).is_ok());
+    assert!(path(section::listener::SOCKET_PATH_OCTETS_MAX + 1).is_err());
     let data = |octets: usize| {
         let data_dir = format!("data_dir=/{}", "x".repeat(octets - 1));
         load(Path::new("f"), SMALL, &[data_dir])
     };
-    let room = build::SOCKET_PATH_OCTETS_MAX - "/control.sock".len();
+    let room = section::listener::SOCKET_PATH_OCTETS_MAX - "/control.sock".len();
     assert!(data(room).is_ok());
     assert!(data(room + 1).is_err());
 }
