@@ -1,6 +1,10 @@
-//! The server as programs see it that this project did not write: swaks, curl, openssl, mbsync, Python's imaplib.
+//! The server as programs see it that this project did not write: swaks, curl, openssl, mbsync, Python's imaplib and
+//! smtplib, msmtp, smtp-source, and a real Postfix.
 //!
 //! Built with `--features clients`; `.ci/install` brings the programs. A program that is missing fails its test.
+
+#[path = "clients/smtp.rs"]
+mod smtp;
 
 use ringpost_tests::mail::{Sample, attached, samples};
 use ringpost_tests::server::{DOMAIN, PASSWORD, Server, USUAL};
