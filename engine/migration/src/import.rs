@@ -185,7 +185,10 @@ impl Run<'_> {
             taken
         })?;
         match self.writer.take() {
-            Some(writer) => writer.finish(),
+            Some(writer) => {
+                let (done, total, unit) = (self.done, self.total, self.unit);
+                writer.finish(|| (self.tell)(Told::Progress { done, total, unit }))
+            }
             None => Ok(()),
         }
     }

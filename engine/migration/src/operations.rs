@@ -16,7 +16,8 @@ use ringpost_api::write::{Missing, Position, Target};
 use ringpost_api::{Answer, Outcome, ReplyTo, Sink, Store, Write, read};
 use ringpost_delivery::text;
 use ringpost_log::record::checksum;
-use ringpost_log::{Blocking, Body, Log, LogError, OPERATIONS, Options, Record, file, segment};
+use ringpost_log::recover::{RecoverError, Recovery};
+use ringpost_log::{Blocking, Body, Log, LogError, OPERATIONS, Options, Record, file};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
 use std::collections::{HashMap, HashSet};
@@ -34,6 +35,8 @@ use std::{io, mem};
 const SKIPPED: u64 = KEYS_MAX as u64;
 /// How often it is looked whether the index has caught up.
 const LAG_LOOK: Duration = Duration::from_millis(5);
+/// How long an answer is waited for before it is asked whether to go on.
+const ANSWER_LOOK: Duration = Duration::from_millis(500);
 
 /// A mail on its way in.
 #[derive(Debug)]
@@ -74,14 +77,6 @@ impl<'s> Writer<'s> {
     pub fn open(place: &Place<'s>, account: AccountId) -> Result<Self, Error> {
         let (store, data) = (place.store, place.data);
         let (journal, mut end) = open_journal(store, data, account)?;
-        if !segment::path(data, OPERATIONS, end.segment).exists() {
-            // Its last segment was given up meanwhile: it goes on in the next.
-            end = Position {
-                segment: end.segment + 1,
-                offset: 0,
-                ..end
-            };
-        }
         end.sequence = end.sequence.max(1) + SKIPPED;
         let options = Options {
             compress: place.compress,
@@ -114,7 +109,7 @@ impl<'s> Writer<'s> {
         batch: Vec<Mail>,
         mut tell: impl FnMut() -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.settle()?;
+        self.settle(&mut tell)?;
         while self.store.lag_octets() > self.limits.delivery_lag_octets_max {
             if tell().is_break() {
                 return Err(Error::Ended);
@@ -174,10 +169,16 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// Waits until the index has answered what was submitted.
-    fn settle(&mut self) -> Result<(), Error> {
+    /// Waits until the index has answered what was submitted. One that cannot commit now keeps the mails and answers
+    /// later: this run ends, and the next one finds out what became of them.
+    fn settle(&mut self, tell: &mut dyn FnMut() -> ControlFlow<()>) -> Result<(), Error> {
         let waited_for = mem::take(&mut self.waited_for);
-        for (_, outcome) in self.answers.take(waited_for) {
+        let store = self.store;
+        let answers = self.answers.take(waited_for, || match tell() {
+            ControlFlow::Continue(()) => Ok(store.accepts()?),
+            ControlFlow::Break(()) => Err(Error::Ended),
+        })?;
+        for (_, outcome) in answers {
             match outcome? {
                 Outcome::Delivered(placed) if placed.iter().all(|one| one.uid == Uid(0)) => {
                     return Err(Error::Store(ringpost_api::Error::NoAccount));
@@ -189,8 +190,8 @@ impl<'s> Writer<'s> {
     }
 
     /// Waits for the index, and notes that nothing is under way.
-    pub fn finish(mut self) -> Result<(), Error> {
-        self.settle()?;
+    pub fn finish(mut self, mut tell: impl FnMut() -> ControlFlow<()>) -> Result<(), Error> {
+        self.settle(&mut tell)?;
         self.journal
             .end(self.account, &[])
             .map_err(|error| Error::Log(error.into()))
@@ -227,10 +228,22 @@ fn open_journal(
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(Error::Store(ringpost_api::Error::NoAccount)),
     }
-    let end = read::applied(&*store.snapshot()?, OPERATIONS)?;
+    let end = end_of_log(data, read::applied(&*store.snapshot()?, OPERATIONS)?)?;
     let stored = |from, to| stored(store, from, to);
     let journal = Journal::open(data, account, end.sequence, stored);
     Ok((journal.map_err(Error::at(&journal::path(data)))?, end))
+}
+
+/// Where the log goes on. Behind what the index has applied there may be mails that it could not take, for damage of its
+/// own: they are kept for whoever repairs it, and not written over.
+fn end_of_log(data: &Path, applied: Position) -> Result<Position, Error> {
+    let failed = |error| match error {
+        RecoverError::Io(path, error) => Error::Io(path, error),
+        RecoverError::Newer(path) => Error::Io(path, io::ErrorKind::Unsupported.into()),
+    };
+    let mut recovery = Recovery::open(data, OPERATIONS, applied).map_err(failed)?;
+    while recovery.step().map_err(failed)?.is_some() {}
+    Ok(recovery.finish().map_err(failed)?.position)
 }
 
 /// The keys of mails that were imported into `account` before.
@@ -251,6 +264,7 @@ fn record(account: AccountId, mail: Mail, limits: &Limits) -> Record {
     };
     Record {
         targets: vec![target],
+        items: Vec::new(),
         text: text::row(&mail.digest, &mail.octets, limits),
         digest: mail.digest,
         body: Body::Whole(mail.octets),
@@ -277,7 +291,7 @@ pub fn perform(store: &dyn Store, write: Write) -> Result<Outcome, ringpost_api:
         token: 0,
     };
     store.submit(write, Some(reply));
-    let mut answers = answers.take(1);
+    let mut answers = answers.take(1, || Ok::<(), ringpost_api::Error>(()))?;
     answers
         .pop()
         .map_or(Err(ringpost_api::Error::Closed), |(_, outcome)| outcome)
@@ -291,13 +305,23 @@ struct Answers {
 }
 
 impl Answers {
-    /// Waits for `count` answers. Every write is answered, also by a store that closes.
-    fn take(&self, count: usize) -> Vec<Answer> {
+    /// Waits for `count` answers, as long as `goes_on` says so. Every write is answered, also by a store that closes; a
+    /// mail, by one that cannot commit, not before it can.
+    fn take<E>(
+        &self,
+        count: usize,
+        mut goes_on: impl FnMut() -> Result<(), E>,
+    ) -> Result<Vec<Answer>, E> {
         let mut come = self.come.lock().unwrap_or_else(PoisonError::into_inner);
         while come.len() < count {
-            come = self.more.wait(come).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.more.wait_timeout(come, ANSWER_LOOK);
+            let (still, look) = waited.unwrap_or_else(PoisonError::into_inner);
+            come = still;
+            if look.timed_out() {
+                goes_on()?;
+            }
         }
-        mem::take(&mut *come)
+        Ok(mem::take(&mut *come))
     }
 }
 

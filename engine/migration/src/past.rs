@@ -127,7 +127,8 @@ pub fn run(
         told(progress(tell))?;
         from = Uid(last.0.saturating_add(1));
     }
-    writer.finish()?;
+    let (done, unit) = (report.mails + report.failed, "mails");
+    writer.finish(|| tell(Told::Progress { done, total, unit }))?;
     Ok(report)
 }
 

@@ -4,14 +4,21 @@ mod common;
 
 use common::{Message, World, order, put};
 use ringpost_api::table::flag::*;
+use ringpost_api::write::Position;
+use ringpost_api::{Store, read};
+use ringpost_log::recover::{Found, Recovery};
+use ringpost_log::{Blocking, Body, Log, OPERATIONS, Options, Reader, Record, file};
 use ringpost_migration::import::FolderReport;
 use ringpost_migration::mailboxes::Naming;
 use ringpost_migration::mbox::Dialect;
 use ringpost_migration::source::Format;
 use ringpost_migration::{Error, Told};
 use std::fs;
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 const ALICE: &str = "alice@example.test";
 const BOB: &str = "bob@example.test";
@@ -450,4 +457,55 @@ fn an_ended_run_goes_on() {
     assert_eq!(runs, 3);
     let dates: Vec<u64> = world.messages(ALICE).iter().map(|m| m.date).collect();
     assert_eq!(dates, (0..2_500).collect::<Vec<u64>>());
+}
+
+/// A mail that is durable in the log and that the index could not take, for damage of its own, is not written over.
+#[test]
+fn what_the_index_could_not_take_stays_in_the_log() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let world = World::open(scratch.path(), &[ALICE]);
+    let import = |name: &str| {
+        let root = scratch.path().join(name);
+        put(&root, "cur/1.x:2,", &format!("Subject: {name}\n\n"), 1);
+        let (report, _) = world.import(&order(ALICE, &root, Format::Maildir));
+        report.expect("imported");
+    };
+    import("first");
+    let applied = {
+        let snapshot = world.store.snapshot().expect("a snapshot");
+        read::applied(&*snapshot, OPERATIONS).expect("rows")
+    };
+    append_untold(&world.data, applied);
+    import("second");
+    let mut recovery = Recovery::open(&world.data, OPERATIONS, Position::default()).expect("a log");
+    let mut mails = Vec::new();
+    let reader = Reader::new(Blocking, &world.data);
+    while let Some(found) = recovery.step().expect("readable") {
+        let Found::Record(entry) = found else {
+            panic!("{found:?}");
+        };
+        let octets = file::now(reader.whole(&entry.place())).expect("its octets");
+        mails.push(String::from_utf8(octets).expect("text"));
+    }
+    let expected = ["first", "kept", "second"].map(|name| format!("Subject: {name}\r\n\r\n"));
+    assert_eq!(mails, expected);
+}
+
+/// Appends a mail of which the index does not hear.
+fn append_untold(data: &Path, end: Position) {
+    let opened = Log::open(Blocking, data, OPERATIONS, end, Options::default());
+    let (log, driver) = file::now(opened).expect("a log");
+    let record = Record {
+        targets: Vec::new(),
+        digest: Vec::new(),
+        text: Vec::new(),
+        body: Body::Whole(b"Subject: kept\r\n\r\n".to_vec()),
+    };
+    let append = log.append(record, None);
+    let (mut driver, mut closed) = (pin!(driver.run(|_, _| ())), pin!(log.close()));
+    let context = &mut Context::from_waker(Waker::noop());
+    while closed.as_mut().poll(context).is_pending() {
+        let _ = driver.as_mut().poll(context);
+    }
+    file::now(append).expect("durable");
 }
