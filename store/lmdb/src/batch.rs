@@ -10,8 +10,8 @@ use crate::env::Opened;
 use crate::rows::Trouble;
 use ringpost_api::apply::{self, Edits, Terms};
 use ringpost_api::write::Deliver;
-use ringpost_api::{Changed, Error, Outcome, Write};
-use ringpost_types::AccountId;
+use ringpost_api::{Changed, Error, Outcome, Snapshot, Write, read};
+use ringpost_types::{AccountId, MailboxId};
 use std::collections::BTreeMap;
 
 /// What came of a batch.
@@ -59,6 +59,9 @@ pub(crate) fn commit<'w>(
                 }
             };
             let outcome = apply::apply(&mut rows, part, terms, edits);
+            if let (Write::Deliver(deliver), Ok(Ok(Outcome::Done))) = (part, &outcome) {
+                changed_before(&rows, deliver, edits);
+            }
             match (rows.trouble(), outcome) {
                 (Trouble::None, Ok(outcome)) => {
                     if let Some(Spoiler::Part { missed, .. }) = spoiler {
@@ -147,6 +150,21 @@ fn note(write: &Write, outcome: Result<Outcome, Error>, edits: &Edits, applied: 
     applied.changed.extend_from_slice(&edits.changed);
     let freed = edits.freed.iter().map(|freed| freed.octets);
     applied.freed_octets += freed.sum::<u64>();
+}
+
+/// A mail that is there already: the commit that brought it was told as failed, and nobody heard of it.
+fn changed_before(rows: &dyn Snapshot, deliver: &Deliver, edits: &mut Edits) {
+    for target in &deliver.targets {
+        let inbox = MailboxId::INBOX;
+        let row = |id| read::mailbox(rows, target.account, id).ok().flatten();
+        let found = row(target.mailbox).map(|row| (target.mailbox, row));
+        let found = found.or_else(|| row(inbox).map(|row| (inbox, row)));
+        edits.changed.extend(found.map(|(mailbox, row)| Changed {
+            account: target.account,
+            mailbox,
+            modseq: row.highest_modseq,
+        }));
+    }
 }
 
 /// The write that would spoil the others.
