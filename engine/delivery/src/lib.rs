@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`ingest`] (a mail arrives: one pass, many readers; a large one goes on into the log), `buffer` (what of
 //! it is in memory), `hashing` (its DKIM body hashes), [`completion`] (what a user's mail lacks), [`trace`] (the header
-//! fields we put in front), [`mod@text`] (what SEARCH looks through), [`post`] (one record for all recipients, group commit, order), [`memory`] (the shard's budget),
-//! [`error`].
+//! fields we put in front), [`mod@text`] (what SEARCH looks through), [`post`] (one record for all recipients, group commit,
+//! order) with `placed`, [`memory`] (the shard's budget), [`error`].
 //!
 //! Invariants: what [`Post::accept`] said yes to is on disk. Each account gets a mail once. The octets as they came are
 //! what is stored, behind our own trace fields.
@@ -15,6 +15,7 @@ pub mod error;
 mod hashing;
 pub mod ingest;
 pub mod memory;
+mod placed;
 pub mod post;
 pub mod text;
 pub mod trace;

@@ -11,7 +11,7 @@
 
 use crate::ingest::{Arrived, Ingest, Inlet};
 use crate::memory::Memory;
-use crate::{Error, trace};
+use crate::{Error, placed, trace};
 use ringpost_api::write::{Missing, Placed, Position, Target};
 use ringpost_api::{Outcome, Store};
 pub use ringpost_log::Options as LogOptions;
@@ -135,6 +135,7 @@ impl Post {
         } = arrived;
         let record = Record {
             targets: targets(&envelope),
+            items: Vec::new(),
             digest,
             text,
             body,
@@ -165,6 +166,7 @@ impl Post {
         };
         let record = Record {
             targets: vec![target],
+            items: Vec::new(),
             digest,
             text,
             body,
@@ -172,21 +174,26 @@ impl Post {
         let (reply, ticket) = self.shard.tickets.reserve();
         let durable = self.inlet.log.append(record, Some(reply.clone())).await;
         drop(charge);
-        if let Err(error) = durable {
-            // The index never hears of it: the ticket's place is given back by an answer of our own.
-            reply
-                .sink
-                .complete(vec![(reply.token, Err(ringpost_api::Error::Closed))]);
-            return Err(error.into());
-        }
+        let durable = match durable {
+            Ok(durable) => durable,
+            Err(error) => {
+                // The index never hears of it: the ticket's place is given back by an answer of our own.
+                reply
+                    .sink
+                    .complete(vec![(reply.token, Err(ringpost_api::Error::Closed))]);
+                return Err(error.into());
+            }
+        };
         match ticket.await? {
             Outcome::Delivered(placed) => match placed.first() {
                 Some(&placed) => Ok(placed),
                 None => Err(ringpost_api::Error::NoMailbox.into()),
             },
-            other => {
-                debug_assert!(false, "a delivery came to {other:?}");
-                Err(ringpost_api::Error::NoMailbox.into())
+            // It was there before.
+            _ => {
+                let snapshot = self.store.snapshot()?;
+                let (account, mailbox) = (append.account, append.mailbox);
+                Ok(placed::find(&*snapshot, account, mailbox, durable.blob)?)
             }
         }
     }

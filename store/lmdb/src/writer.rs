@@ -8,7 +8,7 @@
 //!  (idle) ---------------> gather ---------------------------> commit ----------> answer, feed
 //!                            ^ '-- deliveries alone: a while after the last commit       |
 //!                            |                                                           | failed
-//!                            '---- deliveries kept, others answered with the error <-----'
+//!                            '---- mails kept, others answered with the error <---------'
 //! ```
 //! A delivery is durable in its log and its sender has been answered: it costs nobody anything to wait for company, and
 //! it is never given up. How long is a matter of how busy the writer is, see [`Pace`].
@@ -303,16 +303,21 @@ impl Writer {
         }
     }
 
-    /// Everyone is told, and what is durable in a log is kept.
+    /// What is durable in a log is kept, and a mail with whoever waits for it: it is there, or will be, and he who heard
+    /// otherwise would bring it again. Everyone else is told.
     fn failed(&mut self, requests: Vec<Request>, error: &Error) {
         let line = self.shared.pulse.failed((self.clock)(), error);
         line.iter().for_each(|line| (self.shared.alarm)(line));
         self.retry = Some(self.committed + RETRY);
         let mut replies = Vec::new();
         for mut request in requests {
+            if let Write::Deliver(_) = request.write {
+                self.batch.take(request);
+                continue;
+            }
             replies.push((request.reply.take(), Err(error.clone())));
             match request.write {
-                Write::Deliver(_) | Write::Relocate(_) => self.batch.take(request),
+                Write::Relocate(_) => self.batch.take(request),
                 _ => self.shared.queue.done(&request.write),
             }
         }

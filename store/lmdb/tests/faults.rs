@@ -9,10 +9,11 @@ use disk::Place;
 use fixture::{ACCOUNT, begin, deliver, mails, options, secret, snapshot};
 use libc::{EDQUOT, EFBIG, EIO, ENOSPC};
 use ringpost_api::behaviour::{ask, sound};
-use ringpost_api::{Error, Outcome, Store, read};
+use ringpost_api::{Answer, Changed, Error, Feed, Outcome, ReplyTo, Sink, Store, Write, read};
 use ringpost_lmdb::health::{Reason, State};
 use ringpost_lmdb::{Lmdb, Options};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use ringpost_types::MailboxId;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 /// There is one disk.
 static DISK: Mutex<()> = Mutex::new(());
@@ -41,6 +42,31 @@ fn told_secret(lmdb: &Lmdb) -> String {
     let snapshot = snapshot(lmdb);
     let row = read::account(&*snapshot, ACCOUNT).expect("readable");
     row.expect("the account").secret.to_owned()
+}
+
+/// Hands a write over; where its answer will come.
+fn submit(lmdb: &Lmdb, write: Write) -> mpsc::Receiver<Result<Outcome, Error>> {
+    let (sender, answers) = mpsc::channel();
+    let sink = Arc::new(Told(Mutex::new(sender)));
+    lmdb.submit(write, Some(ReplyTo { sink, token: 0 }));
+    answers
+}
+
+/// Passes on what the writer tells.
+struct Told<T>(Mutex<mpsc::Sender<T>>);
+
+impl Sink for Told<Result<Outcome, Error>> {
+    fn complete(&self, answers: Vec<Answer>) {
+        for (_, outcome) in answers {
+            let _ = self.0.lock().expect("no panic").send(outcome);
+        }
+    }
+}
+
+impl Feed for Told<Vec<Changed>> {
+    fn changed(&self, changes: &[Changed]) {
+        let _ = self.0.lock().expect("no panic").send(changes.to_vec());
+    }
 }
 
 /// What fails, how, and whether it counts as a full disk.
@@ -139,7 +165,8 @@ fn who_looks_keeps_what_he_sees() {
     assert!(ask(&*lmdb, deliver(0, 500)).is_ok());
     let old = lmdb.snapshot().expect("a snapshot");
     disk::fail(Place::Meta, EIO);
-    assert!(matches!(ask(&*lmdb, deliver(1, 500)), Err(Error::Io(_))));
+    let answers = submit(&lmdb, deliver(1, 500));
+    assert!(matches!(ask(&*lmdb, secret("w")), Err(Error::Io(_))));
     disk::mend();
     let refused = ask(&*lmdb, secret("x"));
     assert!(
@@ -148,10 +175,43 @@ fn who_looks_keeps_what_he_sees() {
     );
     assert!(matches!(lmdb.snapshot(), Err(Error::Io(_))));
     assert_eq!(mails(&*old), [0]);
+    assert!(answers.try_recv().is_err(), "it is kept, and not refused");
     drop(old);
     assert_eq!(ask(&*lmdb, secret("x")), Ok(Outcome::Done));
+    assert!(matches!(answers.recv(), Ok(Ok(Outcome::Delivered(_)))));
     assert_eq!(mails(&*snapshot(&lmdb)), [0, 1]);
     assert_eq!(lmdb.health().state, State::Well);
+}
+
+/// A commit may be told as failed and stand all the same: who waits for a mail hears of it then, and so does who waits for
+/// changes.
+#[test]
+fn a_mail_of_a_commit_that_stands_against_its_word_is_told_of() {
+    let _alone = alone();
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let lmdb = begin(data.path(), options());
+    let (sender, changes) = mpsc::channel();
+    let feed: Arc<dyn Feed> = Arc::new(Told(Mutex::new(sender)));
+    lmdb.subscribe(Arc::downgrade(&feed));
+    disk::fail(Place::MetaAfter, EIO);
+    let answers = submit(&lmdb, deliver(0, 500));
+    while lmdb.health().commits_failed == 0 {
+        std::thread::yield_now();
+    }
+    disk::mend();
+    assert_eq!(mails(&*snapshot(&lmdb)), [0], "it stands");
+    assert_eq!(answers.recv(), Ok(Ok(Outcome::Done)));
+    // The writer has done with all of that commit when it answers the next.
+    assert_eq!(ask(&*lmdb, secret("x")), Ok(Outcome::Done));
+    let changed = changes.try_recv().expect("it was told of");
+    let snapshot = snapshot(&lmdb);
+    let row = read::mailbox(&*snapshot, ACCOUNT, MailboxId::INBOX).expect("readable");
+    let expected = Changed {
+        account: ACCOUNT,
+        mailbox: MailboxId::INBOX,
+        modseq: row.expect("INBOX").highest_modseq,
+    };
+    assert_eq!(changed, [expected]);
 }
 
 /// The end comes while the disk is full: what is in the logs is kept for the next start.
@@ -161,8 +221,9 @@ fn a_store_on_a_full_disk_can_be_closed() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let lmdb = begin(data.path(), options());
     disk::fail(Place::Pages, ENOSPC);
-    lmdb.submit(deliver(0, 500), None);
+    let answers = submit(&lmdb, deliver(0, 500));
     lmdb.close();
+    assert_eq!(answers.recv(), Ok(Err(Error::Closed)));
     assert_eq!(ask(&*lmdb, secret("x")), Err(Error::Closed));
     drop(lmdb);
     disk::mend();

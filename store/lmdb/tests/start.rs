@@ -37,6 +37,7 @@ fn begin(data: &Path) -> Arc<Lmdb> {
     let create = Write::AccountCreate {
         name: "a@example.test".into(),
         secret: String::new(),
+        scram: None,
     };
     assert_eq!(ask(&*lmdb, create), Ok(Outcome::Account(ACCOUNT)));
     lmdb
@@ -70,6 +71,7 @@ fn append(data: &Path, log: u16, end: Position, count: usize, digest: usize) -> 
         let octets = format!("Subject: {number}\r\n\r\n").into_bytes();
         let record = Record {
             targets: vec![target],
+            items: Vec::new(),
             digest: vec![7; digest],
             text: Vec::new(),
             body: Body::Whole(octets),
@@ -334,17 +336,17 @@ fn a_first_start_that_broke_off_is_begun_again() {
     let whole = tempfile::tempdir().expect("a scratch directory");
     drop(open(whole.path()));
     let whole = fs::read(whole.path().join("index/data.mdb")).expect("an index");
-    // (what was left of the new file, of the file in its place)
-    let cases: &[(Option<&[u8]>, Option<&[u8]>)] = &[
-        (None, None),
-        (Some(&[]), None),
-        (Some(&[0; 8_192]), None),
-        (Some(&whole[..4_096]), None),
-        (Some(&whole), None),
-        (None, Some(&[])),
-        (Some(&whole), Some(&whole)),
+    // What was left of the new file, and of the one in its place.
+    let cases: [[Option<&[u8]>; 2]; 7] = [
+        [None, None],
+        [Some(&[]), None],
+        [Some(&[0; 8_192]), None],
+        [Some(&whole[..4_096]), None],
+        [Some(&whole), None],
+        [None, Some(&[])],
+        [Some(&whole), Some(&whole)],
     ];
-    for (number, (new, own)) in cases.iter().enumerate() {
+    for (number, [new, own]) in cases.into_iter().enumerate() {
         let data = tempfile::tempdir().expect("a scratch directory");
         let (index, beside) = (data.path().join("index"), data.path().join("index/new"));
         fs::create_dir_all(&beside).expect("a scratch directory");
