@@ -220,11 +220,22 @@ impl Server {
 
     /// Waits until standard error has a line that fits; panics with all of it when none comes.
     pub fn wait_for_line(&self, fits: impl Fn(&str) -> bool) -> String {
+        self.wait_for(|lines| lines.iter().find(|line| fits(line)).cloned())
+    }
+
+    /// Waits until so many of its lines fit.
+    pub fn wait_for_lines(&self, count: usize, fits: impl Fn(&str) -> bool) {
+        let are_there = |lines: &[String]| lines.iter().filter(|line| fits(line)).count() >= count;
+        self.wait_for(|lines| are_there(lines).then_some(()));
+    }
+
+    /// Waits until its lines show what is looked for.
+    fn wait_for<T>(&self, look: impl Fn(&[String]) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut guard = self.errors.lines.lock().expect("no panic holds it");
         loop {
-            if let Some(line) = guard.0.iter().find(|line| fits(line)) {
-                return line.clone();
+            if let Some(found) = look(&guard.0) {
+                return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(

@@ -3,6 +3,8 @@
 //!
 //! Built with `--features clients`; `.ci/install` brings the programs. A program that is missing fails its test.
 
+#[path = "clients/postfix.rs"]
+mod postfix;
 #[path = "clients/smtp.rs"]
 mod smtp;
 
