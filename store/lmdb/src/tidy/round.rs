@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  look ----> marked (stretches to punch, segments to remove) ---- grace ----> acted on ----> forgotten (Tidied)
-//!    '--> segments of which little lives: their mails move at once; the next look finds them dead
+//!    '--> segments of which little lives: their mails move at once, while the store has room for new mail; the next
+//!         look finds them dead
 //! ```
 //! In:  the store, its files. Out: [`Round`], what was done.
 //!
@@ -206,7 +207,11 @@ impl Tidy {
                 None => self.keep(place, "a mail in it that is in no mailbox"),
             }
         }
-        self.rewrite(little, round)?;
+        // Moving takes room before it gives any. Where there is none, holes and what is dead must do.
+        let moves = self.store.accepts().is_ok();
+        if moves {
+            self.rewrite(little, round)?;
+        }
 
         let snapshot = self.store.snapshot()?;
         let runs = match self.no_holes {
@@ -216,7 +221,7 @@ impl Tidy {
                 let is_wanted = |log, segment| {
                     let place = (log, segment);
                     files.get(&place) == Some(&Holds::Records)
-                        && (!wanted.contains(&place) || self.kept.contains(&place))
+                        && (!moves || !wanted.contains(&place) || self.kept.contains(&place))
                 };
                 holes::runs(&*snapshot, &applied, is_wanted, RUNS_MAX)?
             }

@@ -6,4 +6,5 @@ mod churn;
 mod damage;
 mod killed;
 mod rebuild;
+mod room;
 mod yard;
