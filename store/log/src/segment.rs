@@ -14,7 +14,7 @@
 //! ```text
 //!  0 magic u64 "ringseg\n"   8 version u32 = 2   12 segment u32
 //! 16 log u16   18 kind u8 (0 records, 1 a mail)   19 encoding u8   20 zero u32
-//! 24 first sequence u64      32 salt u64                       of records
+//! 24 next sequence u64       32 salt u64                       of records
 //! 24 stored checksum u64     40 mail octets u64   48 mail checksum u64   of a mail
 //! 56 checksum u64: XXH3-64 of octets 0..56
 //! 64 records, each on a multiple of 8; or the mail's stored octets
@@ -53,7 +53,8 @@ pub struct Head {
     pub log: u16,
     /// Its number, 1 and up.
     pub segment: u32,
-    /// No record in it has a sequence below this.
+    /// The sequence that the log would have given next when the segment was made. Records that were waiting then may come
+    /// into it with lower ones: nothing is decided by it.
     pub sequence: u64,
     /// Seed of its record header checksums.
     pub salt: u64,
