@@ -76,17 +76,17 @@ impl Shard {
             cut: Cell::new(0),
             draining: Signal::default(),
             tasks: Cell::new(0),
-            // A second's worth of ids is 65,536: after a restart they go on above the old ones.
-            next_trace: Cell::new(time::now_unix() << 16),
+            next_trace: Cell::new(0),
             offload,
             ready: OnceCell::new(),
         })
     }
 
-    /// A new name for a connection or a message.
+    /// A new name for a connection or a message, later than all before it. It tells the second in which it was given,
+    /// and in it is one of 65,536; whoever needs more borrows from the next second.
     pub fn trace_id(&self) -> TraceId {
-        let count = self.next_trace.get();
-        self.next_trace.set(count.wrapping_add(1));
+        let count = self.next_trace.get().max(time::now_unix() << 16);
+        self.next_trace.set(count + 1);
         TraceId(u64::from(self.id) << 48 | count & ((1 << 48) - 1))
     }
 

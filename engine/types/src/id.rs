@@ -34,6 +34,11 @@ id!(
     ModSeq(u64)
 );
 
+id!(
+    /// One item of the outbound queue: a mail on its way to some recipients. Never reused. 0 is no item.
+    ItemId(u64)
+);
+
 impl MailboxId {
     /// INBOX of every account. RFC 9051 §5.1.
     pub const INBOX: MailboxId = MailboxId(1);
@@ -70,13 +75,59 @@ impl fmt::Display for BlobId {
 }
 
 /// Names one connection or one message in every event and header that speaks of it.
-/// Written as 16 hexadecimal digits: shard (2 octets), then a counter started from the clock.
+/// Written as 16 hexadecimal digits: shard (2 octets), the second in which it was given (4), its number in it (2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct TraceId(pub u64);
 
+impl TraceId {
+    /// Reads the 16 digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 16 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u64::from_str_radix(text, 16)
+            .ok()
+            .filter(|_| digits)
+            .map(TraceId)
+    }
+
+    /// The shard that gave it.
+    pub fn shard(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// When it was given, in seconds since 1970 UTC; or little later, where one second had more than 65,536.
+    pub fn unix(self) -> u64 {
+        self.0 >> 16 & 0xffff_ffff
+    }
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_come_back() {
+        let trace = TraceId(0x0003_6b05_136e_0007);
+        assert_eq!(TraceId::parse("00036b05136e0007"), Some(trace));
+        assert_eq!(
+            TraceId::parse(&trace.to_string().to_uppercase()),
+            Some(trace)
+        );
+        assert_eq!((trace.shard(), trace.unix()), (3, 0x6b05_136e));
+        for text in [
+            "",
+            "36b05136e0007",
+            "00036b05136e00071",
+            "+0036b05136e0007",
+            "g0036b05136e0007",
+        ] {
+            assert_eq!(TraceId::parse(text), None, "{text}");
+        }
     }
 }

@@ -114,8 +114,8 @@ fn letters_to_a_machine_that_has_ended_are_dropped() {
 fn trace_ids_name_their_shard() {
     let ids = on_shard(|shard| async move { (shard.trace_id().0, shard.trace_id().0) });
     assert_eq!(ids.0 >> 48, 0);
-    assert_eq!(ids.1, ids.0 + 1);
-    assert!(ids.0 >> 16 >= 1_700_000_000, "started from the clock");
+    assert!(ids.1 > ids.0);
+    assert!(ids.0 >> 16 >= 1_700_000_000, "tells the second");
 }
 
 #[test]
