@@ -135,7 +135,6 @@ impl Post {
         } = arrived;
         let record = Record {
             targets: targets(&envelope),
-            items: Vec::new(),
             digest,
             text,
             body,
@@ -166,7 +165,6 @@ impl Post {
         };
         let record = Record {
             targets: vec![target],
-            items: Vec::new(),
             digest,
             text,
             body,
