@@ -1,9 +1,21 @@
 //! Mail addresses and domains, as the envelope has them. RFC 5321 §4.1.2, RFC 6531 §3.3.
 //!
-//! Invariants: a [`Domain`] is lower-case ASCII or UTF-8, at most 255 octets, or an address literal in
-//! brackets; an [`Address`] has a local part of 1 to 64 octets, unquoted, without control characters.
+//! | written | the same as |
+//! |---|---|
+//! | `EXAMPLE.org.` | `example.org` |
+//! | `sörensen.example`, `so\u{308}rensen.example`, `Sörensen。example` | `xn--srensen-90a.example`. UTS 46, RFC 5891 §4 |
+//! | `[IPv6:2001:DB8:0::1]` | `[ipv6:2001:db8::1]` |
+//! | `Dörte@…`, `DO\u{308}RTE@…` | `dörte@…`, as a key: [`Address::key`] |
+//!
+//! Invariants: a [`Domain`] is lower-case ASCII of at most 255 octets, its labels A-labels where they were U-labels, or
+//! an address literal in brackets in its one form; an [`Address`] has a local part of 1 to 64 octets, unquoted, without
+//! control characters, and as it was written: another host's local parts are not ours to change. RFC 5321 §2.4.
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
+use unicode_normalization::UnicodeNormalization;
 
 /// Octets of a local part. RFC 5321 §4.5.3.1.1.
 pub const LOCAL_OCTETS_MAX: usize = 64;
@@ -39,7 +51,8 @@ impl fmt::Display for AddressError {
 
 impl std::error::Error for AddressError {}
 
-/// A domain name, lower case, without a trailing dot; or an address literal such as `[192.0.2.1]`.
+/// A domain name, lower case, U-labels as A-labels, without a trailing dot; or an address literal such as
+/// `[192.0.2.1]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Domain(Box<str>);
 
@@ -51,57 +64,94 @@ impl Domain {
             return Err(AddressError::DomainTooLong);
         }
         if text.starts_with('[') {
-            return literal(text)
-                .then(|| Domain(text.to_ascii_lowercase().into()))
-                .ok_or(AddressError::BadDomain);
+            let ip = literal(text).ok_or(AddressError::BadDomain)?;
+            return Ok(Domain::of_ip(ip));
         }
-        for label in text.split('.') {
+        let name = ascii(text)?;
+        if name.len() > DOMAIN_OCTETS_MAX {
+            return Err(AddressError::DomainTooLong);
+        }
+        for label in name.split('.') {
             if label.len() > 63 {
                 return Err(AddressError::DomainTooLong);
             }
-            let inside = |c: char| {
-                c.is_alphanumeric()
-                    || c == '-'
-                    || c == '_'
-                    || !c.is_ascii() && !c.is_control() && !c.is_whitespace()
-            };
+            let inside = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
             if label.is_empty()
                 || label.starts_with('-')
                 || label.ends_with('-')
-                || !label.chars().all(inside)
+                || !label.bytes().all(inside)
             {
                 return Err(AddressError::BadDomain);
             }
         }
-        Ok(Domain(text.to_lowercase().into()))
+        Ok(Domain(name.into()))
     }
 
-    /// The domain in lower case.
+    /// The literal of an address. RFC 5321 §4.1.3.
+    pub fn of_ip(ip: IpAddr) -> Self {
+        Domain(match ip {
+            IpAddr::V4(ip) => format!("[{ip}]").into(),
+            IpAddr::V6(ip) => format!("[ipv6:{ip}]").into(),
+        })
+    }
+
+    /// The domain in lower case, in ASCII: as DNS and the store have it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The domain for people to read: A-labels as U-labels.
+    pub fn to_unicode(&self) -> Cow<'_, str> {
+        match self.0.contains("xn--") {
+            true => {
+                let hyphens = Hyphens::Allow;
+                let name = self.0.as_bytes();
+                Uts46::new()
+                    .to_unicode(name, AsciiDenyList::EMPTY, hyphens)
+                    .0
+            }
+            false => Cow::Borrowed(&self.0),
+        }
     }
 
     /// Whether this is `[…]` and not a name.
     pub fn is_literal(&self) -> bool {
         self.0.starts_with('[')
     }
+
+    /// The address that a literal names.
+    pub fn ip(&self) -> Option<IpAddr> {
+        literal(&self.0)
+    }
+}
+
+/// The name in lower-case ASCII. Plain names, nearly all, are not normalised: there is nothing to do.
+fn ascii(text: &str) -> Result<String, AddressError> {
+    let lower = text.to_ascii_lowercase();
+    let plain = text.is_ascii();
+    if plain && !lower.contains("xn--") {
+        return Ok(lower);
+    }
+    let name = lower.as_bytes();
+    let deny = AsciiDenyList::EMPTY; // the caller looks at every octet of what comes out
+    match Uts46::new().to_ascii(name, deny, Hyphens::Allow, DnsLength::Ignore) {
+        Ok(name) => Ok(name.into_owned()),
+        // An A-label that no U-label gives: a name all the same. RFC 5890 §2.3.2.1.
+        Err(_) if plain => Ok(lower),
+        Err(_) => Err(AddressError::BadDomain),
+    }
 }
 
 /// `[` IPv4 / `IPv6:` IPv6 `]`. RFC 5321 §4.1.3.
-fn literal(text: &str) -> bool {
-    let Some(inner) = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    else {
-        return false;
-    };
+fn literal(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
     let v6 = inner
         .get(..5)
         .filter(|tag| tag.eq_ignore_ascii_case("IPv6:"))
         .and_then(|_| inner.get(5..));
     match v6 {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => inner.parse::<std::net::Ipv4Addr>().is_ok(),
+        Some(v6) => v6.parse().ok().map(IpAddr::V6),
+        None => inner.parse().ok().map(IpAddr::V4),
     }
 }
 
@@ -111,7 +161,7 @@ impl fmt::Display for Domain {
     }
 }
 
-/// A mailbox address: local part as written (quoting undone), domain in lower case.
+/// A mailbox address: local part as written (quoting undone), domain in its one form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     local: Box<str>,
@@ -165,16 +215,46 @@ impl Address {
         &self.domain
     }
 
-    /// The key under which the store knows the address: all in lower case. RFC 5321 §2.4 lets a host fold
-    /// its own local parts, and every user expects it.
+    /// The key under which the store knows the address: the local part without regard to case and to how its
+    /// accents are put together. RFC 5321 §2.4 lets a host fold its own local parts, and every user expects it.
     pub fn key(&self) -> String {
-        format!("{}@{}", self.local.to_lowercase(), self.domain)
+        format!("{}@{}", fold(&self.local), self.domain)
     }
 
-    /// Whether the address needs SMTPUTF8 on the wire. RFC 6531 §3.
-    pub fn needs_utf8(&self) -> bool {
-        !self.local.is_ascii() || !self.domain.as_str().is_ascii()
+    /// The address with its local part as in [`Address::key`].
+    pub fn folded(&self) -> Address {
+        Address {
+            local: fold(&self.local).into(),
+            domain: self.domain.clone(),
+        }
     }
+
+    /// Whether the address needs SMTPUTF8 on the wire: a domain never does, an A-label is ASCII. RFC 6531 §3.
+    pub fn needs_utf8(&self) -> bool {
+        !self.local.is_ascii()
+    }
+}
+
+/// The key of an address, or of `@domain`: whatever of a domain has no other address.
+pub fn key(text: &str) -> Result<String, AddressError> {
+    match text.strip_prefix('@') {
+        Some("") => Err(AddressError::Incomplete),
+        Some(domain) => Ok(format!("@{}", Domain::parse(domain)?)),
+        None => Ok(Address::parse(text)?.key()),
+    }
+}
+
+/// Lower case and NFC. Σ has two small letters, which no user tells apart: both are σ.
+fn fold(local: &str) -> Cow<'_, str> {
+    if local.is_ascii() {
+        return match local.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            true => Cow::Owned(local.to_ascii_lowercase()),
+            false => Cow::Borrowed(local),
+        };
+    }
+    let lower = local.nfc().flat_map(char::to_lowercase);
+    let one_sigma = lower.map(|c| if c == 'ς' { 'σ' } else { c });
+    Cow::Owned(one_sigma.nfc().collect())
 }
 
 impl fmt::Display for Address {
@@ -253,9 +333,22 @@ mod tests {
         ("\"a@b\"@example.org", Ok("\"a@b\"@example.org")),
         ("\"plain\"@example.org", Ok("plain@example.org")),
         ("\"a\\\"b\"@example.org", Ok("\"a\\\"b\"@example.org")),
-        ("dörte@sörensen.example", Ok("dörte@sörensen.example")),
+        (
+            "Dörte@Sörensen.example",
+            Ok("Dörte@xn--srensen-90a.example"),
+        ),
+        ("a@XN--Srensen-90a.example", Ok("a@xn--srensen-90a.example")),
+        ("a@so\u{308}rensen.example", Ok("a@xn--srensen-90a.example")),
+        ("a@例え。テスト", Ok("a@xn--r8jz45g.xn--zckzah")),
+        ("a@faß.example", Ok("a@xn--fa-hia.example")),
+        ("a@xn--a.example", Ok("a@xn--a.example")),
+        ("a@_dmarc.example", Ok("a@_dmarc.example")),
+        ("a@b＠c.example", Err(BadDomain)),
+        ("a@b／c.example", Err(BadDomain)),
+        ("a@\u{ad}", Err(BadDomain)),
+        ("a@\u{200f}.example", Err(BadDomain)),
         ("a@[192.0.2.1]", Ok("a@[192.0.2.1]")),
-        ("a@[IPv6:2001:db8::1]", Ok("a@[ipv6:2001:db8::1]")),
+        ("a@[IPv6:2001:DB8:0:0::1]", Ok("a@[ipv6:2001:db8::1]")),
         ("a@[999.0.2.1]", Err(BadDomain)),
         ("a@[IPv6:zz]", Err(BadDomain)),
         ("a@[é]", Err(BadDomain)),
@@ -278,6 +371,51 @@ mod tests {
             let got = Address::parse(text).map(|address| address.to_string());
             assert_eq!(got.as_deref(), expected.as_ref().map(|s| *s), "{text:?}");
         }
+    }
+
+    #[test]
+    fn keys() {
+        let cases = [
+            ("Alice+Tag@EXAMPLE.org", Ok("alice+tag@example.org")),
+            (
+                "Dörte@Sörensen.example",
+                Ok("dörte@xn--srensen-90a.example"),
+            ),
+            (
+                "DO\u{308}RTE@sörensen.example",
+                Ok("dörte@xn--srensen-90a.example"),
+            ),
+            ("ΟΔΥΣΣΕΥΣ@example.org", Ok("οδυσσευσ@example.org")),
+            ("οδυσσευς@example.org", Ok("οδυσσευσ@example.org")),
+            ("\"A b\"@example.org", Ok("a b@example.org")),
+            ("@Sörensen.example", Ok("@xn--srensen-90a.example")),
+            ("@", Err(Incomplete)),
+            ("@-", Err(BadDomain)),
+            ("alice", Err(Incomplete)),
+        ];
+        for (text, expected) in cases {
+            let got = key(text);
+            assert_eq!(got.as_deref(), expected.as_ref().map(|s| *s), "{text:?}");
+            if let Ok(address) = Address::parse(text) {
+                assert_eq!(Ok(address.folded().key()), got, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn domains_for_people() {
+        for (text, shown) in [
+            ("Sörensen.example", "sörensen.example"),
+            ("XN--Srensen-90A.example", "sörensen.example"),
+            ("example.org", "example.org"),
+            ("[IPv6:::1]", "[ipv6:::1]"),
+        ] {
+            let domain = Domain::parse(text).expect(text);
+            assert_eq!(domain.to_unicode(), shown);
+        }
+        let ip = |text| Domain::parse(text).ok().and_then(|domain| domain.ip());
+        assert_eq!(ip("[192.0.2.1]"), "192.0.2.1".parse().ok());
+        assert_eq!(ip("example.org"), None);
     }
 
     #[test]

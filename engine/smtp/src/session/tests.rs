@@ -665,7 +665,7 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          > RCPT TO:<\"bob\"@EXAMPLE.org>
          > RCPT TO:<ünbekannt@example.org>
          < 250 mx.example.org
-         * mail dörte@sörensen.example utf8
+         * mail dörte@xn--srensen-90a.example utf8
          < 250 2.1.0 Sender ok
          * rcpt bob@example.org
          < 250 2.1.5 Recipient ok
