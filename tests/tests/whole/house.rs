@@ -13,6 +13,7 @@ const RANKS: &[(&str, u32)] = &[
     ("engine/imap", 1),
     ("engine/mailauth", 1),
     ("engine/sasl", 1),
+    ("engine/admission", 1),
     ("engine/runtime", 2),
     ("engine/directory", 2),
     ("engine/delivery", 3),
