@@ -450,6 +450,11 @@ impl Guard {
         }
     }
 
+    /// Whether it is counted by its address: neither exempt nor logged in.
+    pub fn is_stranger(&self) -> bool {
+        self.address != Slot::NONE
+    }
+
     /// Where it came in.
     pub fn admission(&self) -> &Arc<Admission> {
         &self.admission

@@ -1,9 +1,10 @@
 //! What every session of a listener on one shard shares.
 
+use ringpost_admission::Admission;
 use ringpost_api::Store;
 use ringpost_delivery::Post;
 use ringpost_directory::{Directory, Logins};
-use ringpost_runtime::{Endpoint, Shard, TlsServer};
+use ringpost_runtime::{Shard, TlsServer};
 use ringpost_smtp::{Options, Role, Tls};
 use ringpost_types::limit::Limits;
 use std::cell::{Cell, RefCell};
@@ -47,6 +48,8 @@ pub struct Setup {
     pub tls: Option<Arc<TlsServer>>,
     /// Sessions now; one count for all listeners of the shard.
     pub open: Rc<Cell<u64>>,
+    /// Who may come in, and do how much.
+    pub admission: Arc<Admission>,
     /// Whether there is an outbound queue: without it, nothing that must leave is taken.
     pub queue: bool,
     /// What the operator wants of this listener.
@@ -104,11 +107,6 @@ impl Context {
             (_, TlsMode::Required) => Tls::Required,
             (_, TlsMode::Implicit) => Tls::Active,
         }
-    }
-
-    /// Whether a peer is one of ours, whom no delay and no tarpit is for: this host.
-    pub(crate) fn is_exempt(&self, peer: &Endpoint) -> bool {
-        peer.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Counts a session in. `None`: smtp_session_connections_max is reached.

@@ -10,8 +10,9 @@ use crate::context::{Context, TlsMode};
 use crate::greeting::{self, Manners};
 use crate::transaction::{Origin, Transaction};
 use crate::{Role, answer, login, refusal, tarpit};
+use ringpost_admission::{Count, Guard, Verdict};
 use ringpost_directory::Login;
-use ringpost_runtime::time::{Duration, First, first, sleep};
+use ringpost_runtime::time::{self, Duration, First, first, sleep};
 use ringpost_runtime::{Connection, Endpoint, event};
 use ringpost_smtp::{Action, Session, reply};
 use ringpost_types::{Reply, TraceId};
@@ -30,6 +31,8 @@ enum End {
     Slow,
     /// It spoke before the greeting.
     Early,
+    /// It was refused once too often.
+    Banned,
     /// The server drains.
     Drained,
     /// The connection broke.
@@ -44,6 +47,7 @@ impl fmt::Display for End {
             End::Idle => f.write_str("idle for too long"),
             End::Slow => f.write_str("too slow"),
             End::Early => f.write_str("spoke before the greeting"),
+            End::Banned => f.write_str("banned"),
             End::Drained => f.write_str("drained"),
             End::Broken(error) => write!(f, "broken: {error}"),
         }
@@ -59,12 +63,24 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         answer::write(&reply::BUSY, trace, connection.output());
         return connection.close().await;
     };
+    let now_ms = time::now_unix_ms();
+    let guard = match context.setup.admission.enter(peer.ip(), now_ms) {
+        Ok(guard) => guard,
+        Err(verdict) => {
+            let refusal = verdict.greeting().unwrap_or(reply::BUSY);
+            event!(trace, "connection from {peer} refused: {}", refusal.text);
+            answer::write(&refusal, trace, connection.output());
+            return connection.close().await;
+        }
+    };
     let mut dialogue = Dialogue {
         session: Session::new(context.options.clone(), context.tls_at_start()),
         transaction: Transaction::new(),
         login: None,
         mails: 0,
         refusals: 0,
+        guard,
+        is_banned: false,
         peer,
         trace,
         context,
@@ -81,6 +97,7 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         End::Idle => Some(reply::IDLE_TOO_LONG),
         End::Slow => Some(refusal::TOO_SLOW),
         End::Early => Some(refusal::TALKED_EARLY),
+        End::Banned => Some(reply::TOO_MANY_ERRORS),
         End::Drained => Some(reply::SHUTTING_DOWN),
         End::Closed | End::Left => None,
         End::Broken(_) => return,
@@ -100,6 +117,10 @@ struct Dialogue {
     mails: u64,
     /// Permanent refusals so far.
     refusals: u32,
+    /// Counts the client while it is here.
+    guard: Guard,
+    /// Its last refusal was one too many.
+    is_banned: bool,
     peer: Endpoint,
     trace: TraceId,
 }
@@ -151,12 +172,18 @@ impl Dialogue {
             }
             Action::Body(_) => unreachable!("a detached action lends nothing"),
             Action::Mail(mail) => {
-                let answer = self.transaction.mail(context, &mail, self.login.as_ref());
+                let answer = self
+                    .transaction
+                    .mail(context, &mail, self.login.as_ref())
+                    .and_then(|()| self.may(Count::Messages));
                 self.answer(format_args!("MAIL {mail}"), answer);
             }
             Action::Recipient(recipient) => {
                 let login = self.login.as_ref();
-                let answer = self.transaction.recipient(context, &recipient, login);
+                let answer = match self.may(Count::Recipients) {
+                    Ok(()) => self.transaction.recipient(context, &recipient, login),
+                    refused => refused,
+                };
                 self.answer(format_args!("RCPT {recipient}"), answer);
             }
             Action::Begin { size } => {
@@ -175,12 +202,15 @@ impl Dialogue {
                     let login = self.login.as_ref();
                     self.transaction.deliver(context, login, self.trace).await
                 };
-                self.mails += u64::from(outcome.is_positive());
+                if outcome.is_positive() {
+                    self.mails += 1;
+                    self.guard.good(self.peer.ip(), time::now_unix_ms());
+                }
                 self.session.finish(outcome);
             }
             Action::Authenticate(credentials) => {
                 let answer = login::verify(context, credentials, self.trace).await;
-                let answer = answer.map(|login| self.login = Some(login));
+                let answer = answer.and_then(|login| self.enter_as(login));
                 self.session.answer(answer);
             }
             Action::StartTls => {
@@ -189,7 +219,25 @@ impl Dialogue {
             }
             Action::Close => return Ok(Some(End::Closed)),
         }
-        Ok(None)
+        Ok(self.is_banned.then_some(End::Banned))
+    }
+
+    /// Counts one more of something, if it is not too many.
+    fn may(&self, count: Count) -> Result<(), Reply> {
+        let verdict = self.guard.count(count, 1, time::now_unix_ms());
+        verdict.refusal().map_or(Ok(()), Err)
+    }
+
+    /// From now on the client counts by its account.
+    fn enter_as(&mut self, login: Login) -> Result<(), Reply> {
+        let verdict = self.guard.known_as(&login.name, time::now_unix_ms());
+        if let Some(mut refusal) = verdict.refusal() {
+            // RFC 4954 §6 knows one temporary refusal of AUTH.
+            refusal.code = reply::AUTH_LATER.code;
+            return Err(refusal);
+        }
+        self.login = Some(login);
+        Ok(())
     }
 
     /// The moment before the greeting; the connection's end, if this is it.
@@ -197,13 +245,20 @@ impl Dialogue {
         let setup = &self.context.setup;
         let delay_ms = setup.policy.greeting_delay_ms;
         let waits = setup.role == Role::Mx && setup.tls_mode != TlsMode::Implicit;
-        if delay_ms == 0 || !waits || self.context.is_exempt(&self.peer) {
+        if delay_ms == 0 || !waits || !self.guard.is_stranger() {
             return None;
         }
         let waited = greeting::wait(connection, &setup.shard, delay_ms);
         match Box::pin(waited).await {
             Manners::Quiet => None,
-            Manners::Talked => Some(End::Early),
+            Manners::Talked => {
+                self.guard.fail(
+                    self.peer.ip(),
+                    "spoke before the greeting",
+                    time::now_unix_ms(),
+                );
+                Some(End::Early)
+            }
             Manners::Left => Some(End::Left),
             Manners::Drained => Some(End::Drained),
         }
@@ -211,15 +266,33 @@ impl Dialogue {
 
     /// Writes a reply; the more refusals there were, the later the next one.
     async fn reply(&mut self, reply: &Reply, connection: &mut Connection) -> io::Result<()> {
-        if reply.code >= 500 {
-            self.refusals = self.refusals.saturating_add(1);
-            let delay_ms = tarpit::delay_ms(self.refusals, &self.context.setup.limits);
-            if delay_ms > 0 && self.login.is_none() && !self.context.is_exempt(&self.peer) {
+        if reply.code >= 500 && self.guard.is_stranger() {
+            let delay_ms = self.count_refusal();
+            if delay_ms > 0 {
                 Box::pin(self.hold_back(delay_ms, connection)).await?;
             }
         }
         answer::write(reply, self.trace, connection.output());
         Ok(())
+    }
+
+    /// One more permanent refusal of a stranger: how long its answer waits, in milliseconds.
+    #[cold]
+    fn count_refusal(&mut self) -> u64 {
+        self.refusals = self.refusals.saturating_add(1);
+        let in_session_ms = tarpit::delay_ms(self.refusals, &self.context.setup.limits);
+        let now_ms = time::now_unix_ms();
+        let verdict = self
+            .guard
+            .fail(self.peer.ip(), "too many refused commands", now_ms);
+        match verdict {
+            Verdict::Welcome => in_session_ms,
+            Verdict::Slow(ms) => in_session_ms.max(ms),
+            Verdict::Later(_) | Verdict::Refused(_) => {
+                self.is_banned = true;
+                in_session_ms
+            }
+        }
     }
 
     /// Waits without a buffer of replies. A draining server waits for nobody.

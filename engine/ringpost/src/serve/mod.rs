@@ -27,13 +27,16 @@ use crate::control::operation::{Bench, World};
 use crate::control::{self, client, server, signal};
 use files::Share;
 use reload::Live;
+use ringpost_admission::{Admission, Budget};
 use ringpost_api::Store;
 use ringpost_directory::{Directory, Domains};
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::machine::{self, Ended};
 use ringpost_runtime::{Machine, Shared, probe};
+use ringpost_types::limit::Limits;
 use services::{Services, Settings};
 use signal::{Signals, Wish};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -97,6 +100,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         directory: directory.clone(),
         settings: settings.clone(),
         tls: tls.clone(),
+        admission: admission(&config.limits),
         hostname: config.hostname.clone(),
         data_dir: config.data_dir.clone(),
         listeners: listeners.clone(),
@@ -124,6 +128,19 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     tidier.stop();
     store.close();
     done
+}
+
+/// Who may come in, by the limits; the seed of its tables is drawn here.
+fn admission(limits: &Limits) -> Arc<Admission> {
+    let draw = || RandomState::new().build_hasher().finish();
+    let policy = ringpost_admission::Policy::new(limits, Vec::new());
+    let seed = [draw(), draw()];
+    Admission::new(
+        policy,
+        limits.admission_entries_max,
+        Budget::unbounded(),
+        seed,
+    )
 }
 
 /// What the start found in the logs, where that is worth a line.

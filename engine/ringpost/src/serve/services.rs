@@ -8,6 +8,7 @@
 use super::files::Share;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, Protocol, TlsMode};
+use ringpost_admission::Admission;
 use ringpost_api::Store as _;
 use ringpost_delivery::{LogOptions, Post};
 use ringpost_directory::{Directory, Logins};
@@ -50,6 +51,7 @@ pub struct Services {
     pub directory: Arc<Directory>,
     pub settings: Arc<Shared<Settings>>,
     pub tls: Option<Arc<TlsServer>>,
+    pub admission: Arc<Admission>,
     pub hostname: String,
     pub data_dir: PathBuf,
     pub listeners: Arc<[Open]>,
@@ -203,6 +205,12 @@ impl Seat {
             TlsMode::Required => ringpost_smtpd::TlsMode::Required,
             TlsMode::Implicit => ringpost_smtpd::TlsMode::Implicit,
         };
+        let policy = ringpost_smtpd::Policy {
+            tag: open.listener.tag.as_str().into(),
+            defer: open.listener.defer,
+            mask_source: open.listener.mask_source,
+            ..ringpost_smtpd::Policy::default()
+        };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
             ringpost_smtpd::Context::new(ringpost_smtpd::Setup {
                 shard: seat.shard.clone(),
@@ -216,8 +224,9 @@ impl Seat {
                 tls_mode,
                 tls: seat.services.tls.clone(),
                 open: seat.smtp_open.clone(),
+                admission: seat.services.admission.clone(),
                 queue: false,
-                policy: ringpost_smtpd::Policy::default(),
+                policy: policy.clone(),
             })
         });
         open.socket.serve(&self.shard, move |connection| {

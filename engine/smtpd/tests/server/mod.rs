@@ -1,6 +1,7 @@
 #![allow(dead_code)]
 //! A whole server for tests: one shard, LMDB in a scratch directory, all roles on loopback; and a plain client.
 
+use ringpost_admission::Admission;
 use ringpost_api::store::{Changed, Feed};
 use ringpost_api::table::{BlobRow, MessageRow};
 use ringpost_api::write::AliasTarget;
@@ -107,10 +108,11 @@ impl Server {
         };
         let (shard_store, listeners) = (store.clone(), Arc::new(listeners));
         let (ready, is_ready) = mpsc::channel();
+        let admission = Admission::open_door();
         let machine = Machine::start(options, move |shard| {
             let (store, path, listeners) = (shard_store.clone(), path.clone(), listeners.clone());
             let (directory, tls, ready) = (directory.clone(), tls.clone(), ready.clone());
-            let policy = policy.clone();
+            let (policy, admission) = (policy.clone(), admission.clone());
             spawn(async move {
                 let end = store.log_end(shard.id);
                 let post = Post::open(&shard, store.clone(), &path, end, Default::default())
@@ -130,6 +132,7 @@ impl Server {
                         tls_mode: *tls_mode,
                         tls: Some(tls.clone()),
                         open: Rc::clone(&open),
+                        admission: admission.clone(),
                         queue: false,
                         policy: policy.clone(),
                     });
