@@ -3,7 +3,8 @@
 //! In:  a line without its CRLF.
 //! Out: a [`Command`] that borrows from it, or a [`BadCommand`]. Whether the command fits the state is the session's affair.
 //!
-//! Invariant: a line with NUL, CR, LF or another control octet is no command, whatever it begins with.
+//! Invariants: a line with NUL, CR, LF or another control octet is no command, whatever it begins with. Outside of
+//! addresses and their parameters a command is ASCII. RFC 5321 §2.4, RFC 6531 §3.4.
 
 use crate::parameter::number;
 use crate::path::{self, Path};
@@ -31,8 +32,8 @@ pub enum Command<'c> {
     Noop,
     /// RFC 5321 §4.1.1.10.
     Quit,
-    /// RFC 5321 §4.1.1.6.
-    Vrfy,
+    /// RFC 5321 §4.1.1.6; whether the name needs SMTPUTF8 and does not say so. RFC 6531 §3.7.4.2.
+    Vrfy { needs_utf8: bool },
     /// RFC 5321 §4.1.1.7.
     Expn,
     /// RFC 5321 §4.1.1.8.
@@ -44,6 +45,10 @@ pub enum Command<'c> {
         mechanism: &'c str,
         initial: Option<&'c str>,
     },
+    /// Postfix's: attributes, still in one piece.
+    Xclient(&'c [u8]),
+    /// A verb that RFCs know and that is not to be had here: ETRN and others.
+    Absent,
 }
 
 /// Why a line is not a command.
@@ -68,10 +73,7 @@ pub enum BadCommand {
 
 /// Reads one line.
 pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
-    if line
-        .iter()
-        .any(|octet| octet.is_ascii_control() && *octet != b'\t')
-    {
+    if has_control(line) {
         let chunk = after(line, b"BDAT ").map(|_| BadCommand::Chunk);
         return Err(chunk.unwrap_or(BadCommand::Octets));
     }
@@ -105,15 +107,24 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
         b"LHLO" => Ok(Command::Lhlo(text(rest)?)),
         b"RSET" => alone(rest, Command::Rset),
         b"QUIT" => alone(rest, Command::Quit),
-        b"NOOP" => Ok(Command::Noop),
-        b"HELP" => Ok(Command::Help),
-        b"VRFY" => text(rest).map(|_| Command::Vrfy),
+        b"NOOP" => ascii(rest).map(|_| Command::Noop),
+        b"HELP" => ascii(rest).map(|_| Command::Help),
+        b"VRFY" => vrfy(rest),
         b"EXPN" => text(rest).map(|_| Command::Expn),
         b"STARTTLS" => alone(rest, Command::StartTls),
         b"AUTH" => auth(rest),
+        b"XCLIENT" => Ok(Command::Xclient(rest)),
+        b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => Ok(Command::Absent),
         b"GET" | b"POST" | b"PUT" | b"CONNECT" | b"OPTIONS" => Err(BadCommand::Web),
         _ => Err(BadCommand::Unknown),
     }
+}
+
+/// Whether there is a control octet other than TAB. All are looked at, none decides alone: it compiles to vectors.
+fn has_control(line: &[u8]) -> bool {
+    let control = |octet: u8| (octet < b' ') & (octet != b'\t') | (octet == 0x7f);
+    line.iter()
+        .fold(false, |found, &octet| found | control(octet))
 }
 
 /// What follows `keyword`, in any case.
@@ -140,6 +151,25 @@ fn text(rest: &[u8]) -> Result<&str, BadCommand> {
     }
 }
 
+/// An argument that nobody reads.
+fn ascii(rest: &[u8]) -> Result<(), BadCommand> {
+    match rest.is_ascii() {
+        true => Ok(()),
+        false => Err(BadCommand::Octets),
+    }
+}
+
+/// `"VRFY" SP ( uLocal-part / uMailbox ) [ SP "SMTPUTF8" ]`. RFC 6531 §3.7.4.2.
+fn vrfy(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
+    let name = text(rest)?;
+    let says_utf8 = name
+        .rsplit_once(' ')
+        .is_some_and(|(_, last)| last.eq_ignore_ascii_case("SMTPUTF8"));
+    Ok(Command::Vrfy {
+        needs_utf8: !name.is_ascii() && !says_utf8,
+    })
+}
+
 /// `bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CR LF`, `end-marker = "LAST"`. RFC 3030 §2.
 fn bdat(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
     let mut words = rest
@@ -156,6 +186,7 @@ fn bdat(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
 
 /// `AUTH mechanism [initial-response]`. RFC 4954 §4.
 fn auth(rest: &[u8]) -> Result<Command<'_>, BadCommand> {
+    ascii(rest)?;
     let rest = text(rest)?;
     let (mechanism, initial) = match rest.split_once(' ') {
         Some((mechanism, initial)) => (mechanism, Some(initial.trim_start())),
@@ -212,7 +243,20 @@ mod tests {
         (b"RSET", Ok(Command::Rset)),
         (b"NOOP what so ever", Ok(Command::Noop)),
         (b"QUIT \t", Ok(Command::Quit)),
-        (b"VRFY a", Ok(Command::Vrfy)),
+        (b"NOOP \xc3\xb6", Err(Octets)),
+        (b"HELP \xff", Err(Octets)),
+        (b"VRFY a", Ok(Command::Vrfy { needs_utf8: false })),
+        (b"VRFY \xc3\xb6", Ok(Command::Vrfy { needs_utf8: true })),
+        (
+            b"VRFY \xc3\xb6 smtputf8",
+            Ok(Command::Vrfy { needs_utf8: false }),
+        ),
+        (b"VRFY \xc0\x8a", Err(Octets)),
+        (b"VRFY", Err(Argument)),
+        (b"ETRN example.org", Ok(Command::Absent)),
+        (b"etrn", Ok(Command::Absent)),
+        (b"XCLIENT NAME=a", Ok(Command::Xclient(b"NAME=a"))),
+        (b"AUTH PLAIN \xc3\xb6", Err(Octets)),
         (b"EXPN", Err(Argument)),
         (b"HELP", Ok(Command::Help)),
         (b"STARTTLS", Ok(Command::StartTls)),

@@ -1,15 +1,18 @@
 //! SMTP and LMTP, the server's side: grammar and state machine. No socket, no clock, no allocation per command line.
 //!
 //! Reading order: [`session`] (the state machine; its head has the table of states), [`command`] (one line, in
-//! place), [`path`] and [`parameter`] (what MAIL and RCPT carry), [`extension`] (what EHLO offers), [`dot`] and
-//! [`chunk`] (the two ways a body comes), [`line`] (cutting lines), [`auth`] (SASL PLAIN), [`reply`] (every reply),
-//! [`protocol`] (the word behind `with` in Received).
+//! place), [`extension`] (what EHLO offers: the table), [`path`], [`parameter`] and [`xtext`] (what MAIL and RCPT carry),
+//! [`envelope`] (what that means), [`client`] (XCLIENT), [`dot`] and [`chunk`] (the two ways a body comes), [`line`]
+//! (cutting lines), [`reply`] (every reply), [`transcript`] (what was said), [`protocol`] (the word behind `with` in
+//! Received), [`auth`] (SASL PLAIN).
 #![forbid(unsafe_code)]
 
 pub mod auth;
 pub mod chunk;
+pub mod client;
 pub mod command;
 pub mod dot;
+pub mod envelope;
 pub mod extension;
 pub mod line;
 pub mod parameter;
@@ -17,10 +20,14 @@ pub mod path;
 pub mod protocol;
 pub mod reply;
 pub mod session;
+pub mod transcript;
+pub mod xtext;
 
 pub use auth::Credentials;
+pub use client::Client;
 pub use command::Command;
-pub use session::{Action, Mail, Options, Recipient, Session};
+pub use envelope::{Body, By, ByMode, Hold, Mail, Notify, Orcpt, Rcpt, Recipient, Ret};
+pub use session::{Action, Mechanisms, Options, Patience, Session};
 
 /// What a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,75 +1,233 @@
 //! Parameters of MAIL and RCPT. RFC 5321 §4.1.1.11.
 //!
-//! In:  what follows the path, split at spaces in place.
-//! Out: the values of the parameters we offered; anything else is [`BadParameter::Unknown`].
+//! In:  what follows the path, split at spaces in place; how the session stands.
+//! Out: the values of the parameters we offered. One of an extension that is not on offer is [`BadParameter::Unknown`],
+//! however well it is written.
+//!
+//! [`notice`] reads those of RFC 3461, [`timing`] those that say when.
+
+mod notice;
+mod timing;
+
+use crate::envelope::{Body, By, Hold, Notify, Orcpt, Ret};
+use crate::extension::{self, Circumstances};
+use crate::xtext;
+pub(crate) use timing::date;
 
 /// Parameters of MAIL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters {
     /// SIZE: what the message will take, in octets. RFC 1870 §6.
     pub size: Option<u64>,
-    /// BODY=8BITMIME was said. Kept as a fact: we take eight bits anyway. RFC 6152 §2.
-    pub eight_bit: bool,
+    /// BODY. RFC 6152 §2, RFC 3030 §3.
+    pub body: Body,
     /// SMTPUTF8 was said. RFC 6531 §3.4.
     pub utf8: bool,
+    /// RET. RFC 3461 §4.3.
+    pub ret: Option<Ret>,
+    /// ENVID, xtext undone. RFC 3461 §4.4.
+    pub envid: Option<Box<str>>,
+    /// REQUIRETLS was said. RFC 8689 §2.
+    pub require_tls: bool,
+    /// HOLDFOR or HOLDUNTIL. RFC 4865 §4.
+    pub hold: Option<Hold>,
+    /// BY. RFC 2852 §4.
+    pub by: Option<By>,
+    /// MT-PRIORITY. RFC 6710 §3.
+    pub priority: Option<i8>,
+}
+
+/// Parameters of RCPT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RcptParameters {
+    /// NOTIFY. RFC 3461 §4.1.
+    pub notify: Option<Notify>,
+    /// ORCPT. RFC 3461 §4.2.
+    pub orcpt: Option<Orcpt>,
 }
 
 /// Why parameters are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadParameter {
-    /// Not `keyword` or `keyword=value`, a bad value, or one said twice: 501 5.5.4.
+    /// Not `keyword` or `keyword=value`, or a bad value: 501 5.5.4.
     Syntax,
     /// A parameter of no extension on offer: 555 5.5.4. RFC 5321 §4.1.1.11.
     Unknown,
+    /// One said twice: 501 5.5.4. RFC 5321 §4.1.1.11.
+    Twice,
+    /// NOTIFY with words it does not have, or NEVER in company: 501 5.5.4. RFC 3461 §4.1.
+    Notify,
+    /// ORCPT that is too long, no address, or encoded wrongly: 501 5.5.4. RFC 3461 §4.2.
+    Orcpt,
+    /// ENVID that is too long or encoded wrongly: 501 5.5.4. RFC 3461 §4.4.
+    Envid,
+    /// HOLDFOR or HOLDUNTIL unreadable, both, in the past or too far off: 501 5.5.4. RFC 4865 §4.
+    Hold,
+    /// BY unreadable, or a return that is due already: 501 5.5.4. RFC 2852 §4.
+    By,
+    /// MT-PRIORITY outside -9 to 9: 501 5.5.4. RFC 6710 §3.
+    Priority,
+}
+
+/// Parameters seen, to find one that comes twice. HOLDFOR and HOLDUNTIL exclude each other: they are one.
+#[derive(Clone, Copy)]
+#[repr(u16)]
+enum Seen {
+    Size = 1,
+    Body = 2,
+    Utf8 = 4,
+    Auth = 8,
+    Ret = 16,
+    Envid = 32,
+    RequireTls = 64,
+    Hold = 128,
+    By = 256,
+    Priority = 512,
 }
 
 /// Reads the parameters of MAIL.
-pub fn mail(text: &[u8]) -> Result<MailParameters, BadParameter> {
+pub fn mail(text: &[u8], session: &Circumstances<'_>) -> Result<MailParameters, BadParameter> {
     let mut parameters = MailParameters::default();
-    let mut seen = 0u8;
+    let mut seen = 0u16;
     for parameter in split(text) {
         let (keyword, value) = parameter?;
-        let bit = match (keyword, value) {
-            (keyword, Some(value)) if keyword.eq_ignore_ascii_case(b"SIZE") => {
+        let bit = match (&keyword.upper()[..], value) {
+            (b"SIZE", Some(value)) => {
                 parameters.size = Some(number(value).ok_or(BadParameter::Syntax)?);
-                1
+                Seen::Size
             }
-            (keyword, Some(value)) if keyword.eq_ignore_ascii_case(b"BODY") => {
-                parameters.eight_bit = body(value)?;
-                2
+            (b"BODY", Some(value)) => {
+                parameters.body = body(value)?;
+                Seen::Body
             }
-            (keyword, None) if keyword.eq_ignore_ascii_case(b"SMTPUTF8") => {
+            (b"SMTPUTF8", None) => {
                 parameters.utf8 = true;
-                4
+                Seen::Utf8
             }
             // The submitter's identity, which we neither trust nor pass on. RFC 4954 §5.
-            (keyword, Some(_)) if keyword.eq_ignore_ascii_case(b"AUTH") => 8,
-            (keyword, _) if known(keyword) => return Err(BadParameter::Syntax),
-            _ => return Err(BadParameter::Unknown),
+            (b"AUTH", Some(value)) => {
+                let read = value == b"<>" || xtext::undo(value).is_some();
+                read.then_some(Seen::Auth).ok_or(BadParameter::Syntax)?
+            }
+            (b"RET", Some(value)) if extension::is_offered("DSN", session) => {
+                parameters.ret = Some(notice::ret(value)?);
+                Seen::Ret
+            }
+            (b"ENVID", Some(value)) if extension::is_offered("DSN", session) => {
+                parameters.envid = Some(notice::envid(value)?);
+                Seen::Envid
+            }
+            (b"REQUIRETLS", None) if extension::is_offered("REQUIRETLS", session) => {
+                parameters.require_tls = true;
+                Seen::RequireTls
+            }
+            (b"HOLDFOR" | b"HOLDUNTIL", _) if parameters.hold.is_some() => {
+                return Err(BadParameter::Hold);
+            }
+            (b"HOLDFOR", Some(value)) if extension::is_offered("FUTURERELEASE", session) => {
+                parameters.hold = Some(timing::hold_for(value, session)?);
+                Seen::Hold
+            }
+            (b"HOLDUNTIL", Some(value)) if extension::is_offered("FUTURERELEASE", session) => {
+                parameters.hold = Some(timing::hold_until(value, session)?);
+                Seen::Hold
+            }
+            (b"BY", Some(value)) if extension::is_offered("DELIVERBY", session) => {
+                parameters.by = Some(timing::by(value)?);
+                Seen::By
+            }
+            (b"MT-PRIORITY", Some(value)) if extension::is_offered("MT-PRIORITY", session) => {
+                parameters.priority = Some(timing::priority(value)?);
+                Seen::Priority
+            }
+            (name, _) => return Err(misused(name, OF_MAIL, session)),
         };
-        if seen & bit != 0 {
-            return Err(BadParameter::Syntax);
+        if seen & bit as u16 != 0 {
+            return Err(BadParameter::Twice);
         }
-        seen |= bit;
+        seen |= bit as u16;
     }
     Ok(parameters)
 }
 
-/// Reads the parameters of RCPT: none is on offer.
-pub fn rcpt(text: &[u8]) -> Result<(), BadParameter> {
-    match split(text).next() {
-        None => Ok(()),
-        Some(parameter) => parameter.and(Err(BadParameter::Unknown)),
+/// Reads the parameters of RCPT; `utf8` is whether MAIL said SMTPUTF8.
+pub fn rcpt(
+    text: &[u8],
+    utf8: bool,
+    session: &Circumstances<'_>,
+) -> Result<RcptParameters, BadParameter> {
+    let mut parameters = RcptParameters::default();
+    for parameter in split(text) {
+        let (keyword, value) = parameter?;
+        let twice = match (&keyword.upper()[..], value) {
+            (b"NOTIFY", Some(value)) if extension::is_offered("DSN", session) => {
+                let notify = notice::notify(value)?;
+                parameters.notify.replace(notify).is_some()
+            }
+            (b"ORCPT", Some(value)) if extension::is_offered("DSN", session) => {
+                let orcpt = notice::orcpt(value, utf8)?;
+                parameters.orcpt.replace(orcpt).is_some()
+            }
+            (name, _) => return Err(misused(name, OF_RCPT, session)),
+        };
+        if twice {
+            return Err(BadParameter::Twice);
+        }
+    }
+    Ok(parameters)
+}
+
+/// Parameters of MAIL, and the extension that each belongs to; empty: always there.
+const OF_MAIL: &[(&[u8], &str)] = &[
+    (b"SIZE", "SIZE"),
+    (b"BODY", "8BITMIME"),
+    (b"SMTPUTF8", "SMTPUTF8"),
+    (b"AUTH", "SIZE"),
+    (b"RET", "DSN"),
+    (b"ENVID", "DSN"),
+    (b"REQUIRETLS", "REQUIRETLS"),
+    (b"HOLDFOR", "FUTURERELEASE"),
+    (b"HOLDUNTIL", "FUTURERELEASE"),
+    (b"BY", "DELIVERBY"),
+    (b"MT-PRIORITY", "MT-PRIORITY"),
+];
+
+/// The same of RCPT.
+const OF_RCPT: &[(&[u8], &str)] = &[(b"NOTIFY", "DSN"), (b"ORCPT", "DSN")];
+
+/// Why a parameter that could not be read is refused: one on offer is written wrongly, any other is not known.
+fn misused(name: &[u8], known: &[(&[u8], &str)], session: &Circumstances<'_>) -> BadParameter {
+    let on_offer = known
+        .iter()
+        .any(|&(known, of)| known == name && extension::is_offered(of, session));
+    match on_offer {
+        true => BadParameter::Syntax,
+        false => BadParameter::Unknown,
     }
 }
 
-fn known(keyword: &[u8]) -> bool {
-    [&b"SIZE"[..], b"BODY", b"SMTPUTF8", b"AUTH"]
-        .iter()
-        .any(|name| keyword.eq_ignore_ascii_case(name))
+/// A keyword in upper case: none of ours is longer than it has room for.
+struct Keyword {
+    octets: [u8; 12],
+    length: usize,
 }
 
-type Parameter<'c> = Result<(&'c [u8], Option<&'c [u8]>), BadParameter>;
+impl Keyword {
+    fn of(keyword: &[u8]) -> Self {
+        let mut octets = [0; 12];
+        // A longer one is cut and equals none of ours, which are shorter than the room.
+        let length = keyword.len().min(octets.len());
+        octets[..length].copy_from_slice(&keyword[..length]);
+        octets.make_ascii_uppercase();
+        Keyword { octets, length }
+    }
+
+    fn upper(&self) -> &[u8] {
+        &self.octets[..self.length]
+    }
+}
+
+type Parameter<'c> = Result<(Keyword, Option<&'c [u8]>), BadParameter>;
 
 /// `esmtp-param = esmtp-keyword ["=" esmtp-value]`. RFC 5321 §4.1.2.
 fn split(text: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
@@ -87,7 +245,7 @@ fn split(text: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
         let keyword_ok = !keyword.is_empty() && keyword.iter().all(in_keyword);
         let value_ok = value.is_none_or(|value| !value.is_empty() && value.iter().all(in_value));
         if keyword_ok && value_ok {
-            Ok((keyword, value))
+            Ok((Keyword::of(keyword), value))
         } else {
             Err(BadParameter::Syntax)
         }
@@ -106,72 +264,18 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0, step))
 }
 
-/// `body-value = "7BIT" / "8BITMIME"`. RFC 6152 §2. BINARYMIME is not on offer.
-fn body(value: &[u8]) -> Result<bool, BadParameter> {
-    if value.eq_ignore_ascii_case(b"7BIT") {
-        return Ok(false);
-    }
-    if value.eq_ignore_ascii_case(b"8BITMIME") {
-        return Ok(true);
-    }
-    Err(BadParameter::Syntax)
+/// `body-value = "7BIT" / "8BITMIME" / "BINARYMIME"`. RFC 6152 §2, RFC 3030 §3.
+fn body(value: &[u8]) -> Result<Body, BadParameter> {
+    const WORDS: &[(&[u8], Body)] = &[
+        (b"7BIT", Body::SevenBit),
+        (b"8BITMIME", Body::EightBit),
+        (b"BINARYMIME", Body::Binary),
+    ];
+    let found = WORDS
+        .iter()
+        .find(|(word, _)| value.eq_ignore_ascii_case(word));
+    found.map(|&(_, body)| body).ok_or(BadParameter::Syntax)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use BadParameter::*;
-
-    fn made(
-        size: Option<u64>,
-        eight_bit: bool,
-        utf8: bool,
-    ) -> Result<MailParameters, BadParameter> {
-        Ok(MailParameters {
-            size,
-            eight_bit,
-            utf8,
-        })
-    }
-
-    #[test]
-    fn of_mail() {
-        let cases: &[(&str, Result<MailParameters, BadParameter>)] = &[
-            ("", made(None, false, false)),
-            ("size=1000", made(Some(1000), false, false)),
-            (
-                "SIZE=99999999999999999999 BODY=8BitMime  SMTPUTF8",
-                made(Some(u64::MAX), true, true),
-            ),
-            ("BODY=7BIT AUTH=<>", made(None, false, false)),
-            ("AUTH=e+3Dmc2@example.com", made(None, false, false)),
-            ("SIZE=", Err(Syntax)),
-            ("SIZE=1x", Err(Syntax)),
-            ("SIZE", Err(Syntax)),
-            ("SIZE=999999999999999999999", Err(Syntax)),
-            ("SIZE=1 SIZE=1", Err(Syntax)),
-            ("BODY=BINARYMIME", Err(Syntax)),
-            ("SMTPUTF8=1", Err(Syntax)),
-            ("=x", Err(Syntax)),
-            ("A_B=x", Err(Syntax)),
-            ("RET=FULL", Err(Unknown)),
-            ("XFOO", Err(Unknown)),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(&mail(text.as_bytes()), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn of_rcpt() {
-        let cases: &[(&str, Result<(), BadParameter>)] = &[
-            ("", Ok(())),
-            (" ", Ok(())),
-            ("NOTIFY=NEVER", Err(Unknown)),
-            ("!", Err(Syntax)),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(&rcpt(text.as_bytes()), expected, "{text:?}");
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,5 @@
 //! Every reply the session gives by itself, and those a service gives in the same words. RFC 5321 §4.2, RFC 3463.
 
-use crate::auth::BadResponse;
 use crate::command::BadCommand;
 use crate::parameter::BadParameter;
 use ringpost_types::Reply;
@@ -41,6 +40,8 @@ replies! {
     /// AUTH. RFC 4954 §6.
     AUTHENTICATED = 235 (2, 7, 0) "Authenticated";
 
+    /// Limit smtp_idle_commands_max.
+    TOO_MANY_IDLE_COMMANDS = 421 (4, 7, 0) "Too many commands and no mail";
     /// Limit smtp_login_failures_max.
     TOO_MANY_LOGINS = 421 (4, 7, 0) "Too many failed logins";
     /// Nothing for too long. RFC 5321 §4.5.3.2.7, RFC 3463 §3.5.
@@ -76,6 +77,30 @@ replies! {
     BAD_CHUNK = 521 (5, 5, 4) "No telling where that chunk ends";
     /// HTTP. The connection ends before a request's body could be taken for commands. RFC 7504 §3.
     NO_WEB_SERVER = 521 (5, 5, 1) "This is no web server";
+    /// After a refused DATA: what comes is a mail whose sender did not wait for 354. Its lines are not taken for commands.
+    MAIL_UNASKED = 521 (5, 5, 1) "DATA was refused, and what follows is no command";
+    /// A parameter given twice. RFC 5321 §4.1.1.11.
+    PARAMETER_TWICE = 501 (5, 5, 4) "A parameter is given twice";
+    /// RFC 3461 §4.1.
+    BAD_NOTIFY = 501 (5, 5, 4) "NOTIFY is NEVER alone, or a list of SUCCESS, FAILURE and DELAY";
+    /// RFC 3461 §4.2.
+    BAD_ORCPT = 501 (5, 5, 4) "ORCPT is a type, a semicolon and an encoded address of printable characters";
+    /// RFC 3461 §4.4.
+    BAD_ENVID = 501 (5, 5, 4) "ENVID is up to 100 printable characters in xtext";
+    /// RFC 4865 §4.
+    BAD_HOLD = 501 (5, 5, 4) "HOLDFOR or HOLDUNTIL is unreadable, in the past or too far off";
+    /// RFC 2852 §4.
+    BAD_BY = 501 (5, 5, 4) "BY is seconds, a semicolon, R or N, and T for a trace; R needs time to come";
+    /// RFC 6710 §3.
+    BAD_PRIORITY = 501 (5, 5, 4) "MT-PRIORITY is a number from -9 to 9";
+    /// XCLIENT with attributes that cannot be read.
+    BAD_CLIENT = 501 (5, 5, 4) "Bad XCLIENT attribute";
+    /// XCLIENT from whoever may not.
+    XCLIENT_DENIED = 550 (5, 7, 0) "You may not speak for others";
+    /// XCLIENT within a transaction.
+    XCLIENT_OUT_OF_PLACE = 503 (5, 5, 1) "A mail is under way";
+    /// DATA after BODY=BINARYMIME. RFC 3030 §3.
+    BINARY_NEEDS_BDAT = 503 (5, 5, 1) "BODY=BINARYMIME goes by BDAT";
     /// RFC 5321 §4.1.1.11.
     UNKNOWN_PARAMETER = 555 (5, 5, 4) "Parameter not recognized";
     /// HELO or EHLO on LMTP, LHLO on SMTP. RFC 2033 §4.1.
@@ -110,7 +135,7 @@ replies! {
     UNKNOWN_MECHANISM = 504 (5, 5, 4) "Mechanism not offered";
     /// `*`. RFC 4954 §4.
     AUTH_CANCELLED = 501 (5, 7, 0) "Authentication cancelled";
-    /// Not base64, not a PLAIN message. RFC 4954 §4.
+    /// Not base64, or not what the mechanism says. RFC 4954 §4.
     BAD_AUTH_RESPONSE = 501 (5, 5, 2) "Cannot read that response";
     /// RFC 4954 §6.
     AUTH_FAILED = 535 (5, 7, 8) "Authentication credentials invalid";
@@ -120,6 +145,8 @@ replies! {
     TOO_MANY_RECIPIENTS = 452 (4, 5, 3) "Too many recipients";
     /// Limit message_octets_max. RFC 1870 §6.
     TOO_LARGE = 552 (5, 3, 4) "Message too large";
+    /// A mail of which nobody can say what became: the sender tries again.
+    NO_OUTCOME = 451 (4, 3, 0) "Trouble here, try again later";
     /// Bare CR or LF in a mail. RFC 5321 §2.3.8; the detail 11 is what large hosts answer with, senders know it.
     BARE_LINE_END = 550 (5, 6, 11) "Bare CR or LF in the message";
 }
@@ -142,13 +169,12 @@ pub fn of_parameter(error: BadParameter) -> Reply {
     match error {
         BadParameter::Syntax => BAD_ARGUMENT,
         BadParameter::Unknown => UNKNOWN_PARAMETER,
-    }
-}
-
-/// What a bad SASL response is answered.
-pub fn of_response(error: BadResponse) -> Reply {
-    match error {
-        BadResponse::Syntax => BAD_AUTH_RESPONSE,
-        BadResponse::Proxy => AUTH_FAILED,
+        BadParameter::Twice => PARAMETER_TWICE,
+        BadParameter::Notify => BAD_NOTIFY,
+        BadParameter::Orcpt => BAD_ORCPT,
+        BadParameter::Envid => BAD_ENVID,
+        BadParameter::Hold => BAD_HOLD,
+        BadParameter::By => BAD_BY,
+        BadParameter::Priority => BAD_PRIORITY,
     }
 }

@@ -11,36 +11,44 @@
 //! | Command, transaction | RCPT | `Recipient` | Answer |
 //! | Command, recipients | DATA | `Begin` | Answer, then Data |
 //! | Command, recipients | BDAT | `Begin` before the first chunk | Answer, then Chunk |
-//! | Command, in TLS | AUTH with a response | `Authenticate` | Answer |
-//! | Command, in TLS | AUTH alone | `Reply` 334 | Response |
+//! | Command, greeted | AUTH | `Authenticate` | Answer |
+//! | Command, no transaction | XCLIENT | `Client` | Answer; then the session starts anew |
 //! | Command | STARTTLS | `Reply` 220 | StartTls |
 //! | Command | QUIT, 421, 521 | `Reply` | Ended |
+//! | Command, DATA was refused | a line that is no command | `Reply` 521 | Ended |
 //! | Answer | [`Session::answer`] | `Reply`, or none before a chunk | as the question says |
-//! | Response | a line | `Authenticate`, or `Reply` | Answer, Command |
+//! | Answer, of AUTH | [`Session::challenge`] | `Reply` 334 | Response |
+//! | Response | a line | `Response`, or `Cancelled` and then `Reply` | Answer, Command |
 //! | StartTls | | `StartTls`, everything received is consumed | Command, after [`Session::tls_started`] |
 //! | Data | CRLF . CRLF | `Body` for each run, then `Deliver` | Deliver |
 //! | Chunk | its last octet | `Body` for each run, then `Reply`; after LAST `Deliver` | Command, Deliver |
 //! | Data, Chunk, refused | the same | `Abandon` at once; at the end `Reset` and `Reply` | Command |
-//! | Deliver | [`Session::finish`] | `Reply`; for LMTP one for each recipient | Command |
+//! | Deliver | [`Session::finish`], [`Session::finish_each`] | `Reply`; for LMTP one for each recipient | Command |
 //! | Ended | | `Close` | Ended |
 //!
 //! Invariants: replies come in the order of commands, however the octets were cut. A chunk announced by BDAT is
-//! swallowed whatever it is answered. What came in clear before STARTTLS is dropped. RFC 3207 §4.2.
+//! swallowed whatever it is answered. What came in clear before STARTTLS is dropped. RFC 3207 §4.2. A reply of 421 is the
+//! last one, whoever gave it. RFC 5321 §3.8.
 //!
 //! The service writes replies into its output and flushes when it gets [`Action::More`], `StartTls` or `Close`: commands
 //! pipelined in one chunk are answered in one write. RFC 2920 §3.2.
 
 mod body;
 mod execute;
+mod proxy;
+mod replies;
+mod sasl;
 
-use crate::auth::Credentials;
 use crate::chunk::LineEnds;
+use crate::client::Client;
 use crate::dot::Undot;
+use crate::envelope::{Body, Mail, Rcpt};
+use crate::extension::Circumstances;
 use crate::line::{Line, Lines};
-use crate::{Role, Tls, auth, reply};
+use crate::transcript::Transcript;
+use crate::{Role, Tls, reply};
+use ringpost_types::Reply;
 use ringpost_types::limit::Limits;
-use ringpost_types::{Address, Reply};
-use std::fmt;
 use std::rc::Rc;
 
 /// What sessions of one listener have in common.
@@ -52,6 +60,22 @@ pub struct Options {
     pub hostname: Box<str>,
     /// The bounds in force.
     pub limits: Limits,
+    /// Mail can leave this host: what needs that is offered.
+    pub queue: bool,
+    /// How users may say who they are; without any, AUTH is not offered.
+    pub mechanisms: Mechanisms,
+    /// Clients may speak for others by XCLIENT. Where only some networks may, a listener has two of these `Options`, and
+    /// each session gets the one that its peer's address asks for.
+    pub xclient: bool,
+}
+
+/// SASL mechanisms, by their registered names, the preferred one first. RFC 4954 §3.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mechanisms {
+    /// Before TLS, or without any: none that shows a password. RFC 4954 §4.
+    pub clear: Vec<&'static str>,
+    /// Inside TLS.
+    pub tls: Vec<&'static str>,
 }
 
 /// What the service is to do.
@@ -64,21 +88,32 @@ pub enum Action<'i> {
     /// Judge the sender; then [`Session::answer`].
     Mail(Mail),
     /// Judge the recipient; then [`Session::answer`].
-    Recipient(Recipient),
+    Recipient(Rcpt),
     /// A mail of about this many octets arrives: make room for it; then [`Session::answer`].
     Begin { size: Option<u64> },
     /// Octets of the mail.
     Body(&'i [u8]),
     /// The mail that arrives will be refused: let go of it. The transaction stands until `Reset`.
     Abandon,
-    /// The mail is complete: deliver it; then [`Session::finish`].
+    /// The mail is complete: deliver it; then [`Session::finish`] or [`Session::finish_each`].
     Deliver,
     /// The transaction is over without a delivery: forget the envelope, and the mail if one is arriving.
     Reset,
     /// Flush, drop all input, start TLS; then [`Session::tls_started`].
     StartTls,
-    /// Verify the password; then [`Session::answer`].
-    Authenticate(Credentials),
+    /// A SASL exchange begins, by a mechanism that was offered; then [`Session::challenge`] or [`Session::answer`].
+    Authenticate {
+        /// As the service named it.
+        mechanism: &'static str,
+        /// Base64 undone; there may be one that is empty. RFC 4954 §4.
+        initial: Option<Vec<u8>>,
+    },
+    /// It goes on, base64 undone; then the same two.
+    Response(Vec<u8>),
+    /// It is over without an outcome: forget it. The session says why.
+    Cancelled,
+    /// Let this be the client; then [`Session::answer`].
+    Client(Box<Client>),
     /// Flush and close.
     Close,
 }
@@ -97,48 +132,28 @@ impl<'i> Action<'i> {
             Action::Deliver => Action::Deliver,
             Action::Reset => Action::Reset,
             Action::StartTls => Action::StartTls,
-            Action::Authenticate(credentials) => Action::Authenticate(credentials),
+            Action::Authenticate { mechanism, initial } => {
+                Action::Authenticate { mechanism, initial }
+            }
+            Action::Response(octets) => Action::Response(octets),
+            Action::Cancelled => Action::Cancelled,
+            Action::Client(client) => Action::Client(client),
             Action::Close => Action::Close,
         })
     }
 }
 
-/// A transaction's beginning. RFC 5321 §3.3.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
-    /// `None` is `<>`.
-    pub reverse_path: Option<Address>,
-    /// What the client says the message will take, in octets.
-    pub size: Option<u64>,
-    /// The client said SMTPUTF8.
-    pub utf8: bool,
-}
-
-/// Whom a mail is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recipient {
-    /// An address.
-    Mailbox(Address),
-    /// `<postmaster>` of this host. RFC 5321 §4.1.1.3.
-    Postmaster,
-}
-
-impl fmt::Display for Mail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reverse_path {
-            Some(address) => write!(f, "<{address}>"),
-            None => f.write_str("<>"),
-        }
-    }
-}
-
-impl fmt::Display for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Recipient::Mailbox(address) => write!(f, "<{address}>"),
-            Recipient::Postmaster => f.write_str("<postmaster>"),
-        }
-    }
+/// What a session waits for from its client: each has its own time. RFC 5321 §4.5.3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// The first greeting.
+    Hello,
+    /// A command.
+    Command,
+    /// The answer to a challenge.
+    Response,
+    /// Octets of a mail.
+    Block,
 }
 
 /// What the next octets are, and what they wait for; the table above.
@@ -161,7 +176,8 @@ enum Question {
     Recipient,
     Data,
     Chunk(Chunk),
-    Credentials,
+    Login,
+    Client,
 }
 
 /// A chunk of BDAT that is arriving.
@@ -177,6 +193,7 @@ struct Transaction {
     /// MAIL was accepted.
     open: bool,
     utf8: bool,
+    body: Body,
     size: Option<u64>,
     recipients: u32,
     refused: u32,
@@ -194,6 +211,8 @@ struct Transaction {
 pub struct Session {
     options: Rc<Options>,
     tls: Tls,
+    /// Mechanisms of this connection, where they are not those of all.
+    mechanisms: Option<Rc<[&'static str]>>,
     /// The client's name, after EHLO, HELO or LHLO.
     helo: Option<Box<str>>,
     extended: bool,
@@ -201,19 +220,30 @@ pub struct Session {
     phase: Phase,
     lines: Lines,
     transaction: Transaction,
-    /// A reply to be written before anything else, and how many times.
-    queued: Option<(Reply, u32)>,
+    /// A reply to be written before anything else.
+    queued: Option<Reply>,
+    /// Those behind it, the last one first.
+    queued_more: Vec<Reply>,
+    /// What XCLIENT said that outlives its session, and what it says while the service is asked.
+    proxied: Option<Box<proxy::Proxied>>,
+    /// The last command was DATA, refused: what comes next may be a mail of a client that does not wait.
+    data_refused: bool,
     errors: u64,
     login_failures: u64,
     transactions: u64,
+    /// Commands since the last mail that bring none nearer.
+    idle_commands: u64,
+    transcript: Transcript,
 }
 
 impl Session {
     /// Starts behind the greeting.
     pub fn new(options: Rc<Options>, tls: Tls) -> Self {
+        let transcript = Transcript::new(options.limits.smtp_transcript_octets_max);
         Session {
             options,
             tls,
+            mechanisms: None,
             helo: None,
             extended: false,
             authenticated: false,
@@ -221,14 +251,30 @@ impl Session {
             lines: Lines::default(),
             transaction: Transaction::default(),
             queued: None,
+            queued_more: Vec::new(),
+            proxied: None,
+            data_refused: false,
             errors: 0,
             login_failures: 0,
             transactions: 0,
+            idle_commands: 0,
+            transcript,
         }
     }
 
+    /// What time it is, in milliseconds since 1970; to be told before the greeting and whenever octets came.
+    pub fn at(&mut self, unix_ms: u64) {
+        self.transcript.at(unix_ms);
+    }
+
     /// The greeting of this host, or the one of LMTP. RFC 5321 §4.2, RFC 2033 §4.
-    pub fn greeting(&self) -> Reply {
+    pub fn greeting(&mut self) -> Reply {
+        let greeting = self.welcome();
+        self.transcript.reply(&greeting);
+        greeting
+    }
+
+    fn welcome(&self) -> Reply {
         let protocol = if self.options.role == Role::Lmtp {
             "LMTP"
         } else {
@@ -257,7 +303,7 @@ impl Session {
         }
     }
 
-    /// The answer to `Mail`, `Recipient`, `Begin` or `Authenticate`.
+    /// The answer to `Mail`, `Recipient`, `Begin`, `Client`, or the end of what `Authenticate` began.
     pub fn answer(&mut self, answer: Result<(), Reply>) {
         let Phase::Answer(question) = self.phase else {
             debug_assert!(false, "nothing was asked");
@@ -285,16 +331,20 @@ impl Session {
                 self.phase = Phase::Data(Undot::new());
                 self.queue(reply::START_MAIL_INPUT);
             }
+            (Question::Data, Err(refusal)) => {
+                self.data_refused = true;
+                self.queue(refusal);
+            }
             (Question::Chunk(chunk), answer) => {
                 self.transaction.refusal = answer.err();
                 self.phase = Phase::Chunk(chunk);
             }
-            (Question::Credentials, Ok(())) => {
+            (Question::Login, Ok(())) => {
                 self.authenticated = true;
                 self.queue(reply::AUTHENTICATED);
             }
-            (Question::Credentials, Err(refusal)) => self.refuse_login(refusal),
-            (Question::Data, Err(refusal)) => self.queue(refusal),
+            (Question::Login, Err(refusal)) => self.refuse_login(refusal),
+            (Question::Client, answer) => self.settle_client(answer),
         }
     }
 
@@ -304,21 +354,47 @@ impl Session {
         self.transaction.refusal.get_or_insert(refusal);
     }
 
-    /// What became of the mail after `Deliver`. RFC 2033 §4.2: LMTP answers for each recipient.
+    /// What became of the mail after `Deliver`, one answer for all. RFC 2033 §4.2: LMTP says it for each recipient.
     pub fn finish(&mut self, outcome: Reply) {
+        let times = self.outcomes();
+        self.finish_each(vec![outcome; times]);
+    }
+
+    /// What became of the mail after `Deliver`: as many as [`Session::outcomes`], in the order of RCPT.
+    pub fn finish_each(&mut self, outcomes: Vec<Reply>) {
         debug_assert!(matches!(self.phase, Phase::Deliver));
+        debug_assert_eq!(outcomes.len(), self.outcomes());
         self.transactions += 1;
-        self.end_body(outcome);
+        if outcomes.iter().any(Reply::is_positive) {
+            self.idle_commands = 0;
+        }
+        self.end_body(outcomes);
+    }
+
+    /// How many outcomes a mail has: in LMTP one for each recipient that was accepted, else one.
+    pub fn outcomes(&self) -> usize {
+        match self.options.role {
+            Role::Lmtp => self.transaction.recipients.max(1) as usize,
+            Role::Mx | Role::Submission => 1,
+        }
     }
 
     /// The handshake is done: the session starts anew. RFC 3207 §4.2.
     pub fn tls_started(&mut self) {
         debug_assert!(matches!(self.phase, Phase::StartTls));
+        self.transcript.note("TLS");
         self.tls = Tls::Active;
         self.phase = Phase::Command;
         self.lines = Lines::default();
         self.helo = None;
         self.extended = false;
+        self.authenticated = false;
+    }
+
+    /// What this connection may log in by, as long as TLS stands as it does: a client certificate or a channel to bind to
+    /// decide it. Without this call it is what [`Options::mechanisms`] says.
+    pub fn offer_mechanisms(&mut self, names: Rc<[&'static str]>) {
+        self.mechanisms = Some(names);
     }
 
     /// How large the input may have to grow for one line, in octets.
@@ -333,6 +409,16 @@ impl Session {
     pub fn is_idle(&self) -> bool {
         let between = matches!(self.phase, Phase::Command | Phase::Response);
         between && !self.transaction.open && self.queued.is_none()
+    }
+
+    /// What is waited for, after [`Action::More`].
+    pub fn phase_patience(&self) -> Patience {
+        match self.phase {
+            Phase::Data(_) | Phase::Chunk(_) => Patience::Block,
+            Phase::Response => Patience::Response,
+            _ if self.helo.is_none() => Patience::Hello,
+            _ => Patience::Command,
+        }
     }
 
     /// The name the client gave, if it greeted.
@@ -351,6 +437,40 @@ impl Session {
         }
     }
 
+    /// What was said, secrets and mails left out; of a mail that is arriving, how much came.
+    pub fn transcript(&self) -> String {
+        let mut text = self.transcript.to_string();
+        if matches!(self.phase, Phase::Data(_) | Phase::Chunk(_)) {
+            let octets = self.transaction.octets;
+            text.push_str(&format!("         … {octets} octets of a mail so far\n"));
+        }
+        text
+    }
+
+    /// A reply that the service gives by itself, for the transcript.
+    pub fn record(&mut self, reply: &Reply) {
+        self.transcript.reply(reply);
+    }
+
+    /// How things stand, for what is offered.
+    fn circumstances(&self) -> Circumstances<'_> {
+        let mechanisms = &self.options.mechanisms;
+        let mechanisms = match (&self.mechanisms, self.tls) {
+            (Some(own), _) => own,
+            (None, Tls::Active) => &mechanisms.tls[..],
+            (None, _) => &mechanisms.clear,
+        };
+        Circumstances {
+            role: self.options.role,
+            tls: self.tls,
+            queue: self.options.queue,
+            xclient: self.options.xclient,
+            mechanisms,
+            limits: &self.options.limits,
+            unix: self.transcript.unix_ms() / 1_000,
+        }
+    }
+
     /// Cuts a line and executes it.
     fn command<'i>(&mut self, input: &'i [u8]) -> (usize, Action<'i>) {
         // A SASL response may stand in the command line. RFC 4954 §4.
@@ -366,7 +486,7 @@ impl Session {
         let action = match line {
             Line::Whole(line) => self.execute(line),
             Line::More => Action::More,
-            Line::TooLong => self.say(reply::LINE_TOO_LONG),
+            Line::TooLong => self.too_long(),
         };
         // The octets of a chunk stand right behind its BDAT.
         if let (Action::More, Phase::Chunk(chunk)) = (&action, self.phase) {
@@ -376,92 +496,9 @@ impl Session {
         (used, action)
     }
 
-    /// A line that answers a challenge. RFC 4954 §4.
-    fn response<'i>(&mut self, input: &'i [u8]) -> (usize, Action<'i>) {
-        let octets_max = self.options.limits.smtp_auth_octets_max;
-        let (used, line) = self.lines.next(input, octets_max as usize);
-        let action = match line {
-            Line::More => return (used, Action::More),
-            Line::Whole(b"*") => self.say(reply::AUTH_CANCELLED),
-            Line::Whole(response) => self.authenticate(response),
-            Line::TooLong => self.say(reply::AUTH_LINE_TOO_LONG),
-        };
-        if matches!(self.phase, Phase::Response) {
-            self.phase = Phase::Command;
-        }
-        (used, action)
-    }
-
-    /// Reads a SASL response and asks for the password to be verified.
-    fn authenticate<'i>(&mut self, response: &[u8]) -> Action<'i> {
-        match auth::plain(response) {
-            Ok(credentials) => self.ask(Question::Credentials, Action::Authenticate(credentials)),
-            Err(bad) => self.say(reply::of_response(bad)),
-        }
-    }
-
     fn ask<'i>(&mut self, question: Question, action: Action<'i>) -> Action<'i> {
         self.phase = Phase::Answer(question);
         action
-    }
-
-    /// Queues a reply and takes it at once.
-    fn say<'i>(&mut self, reply: Reply) -> Action<'i> {
-        self.queue(reply);
-        self.next_reply().map_or(Action::More, Action::Reply)
-    }
-
-    /// Ends the transaction, if there is one, and says `reply`.
-    fn reset<'i>(&mut self, reply: Reply) -> Action<'i> {
-        if !self.transaction.open {
-            return self.say(reply);
-        }
-        self.transaction = Transaction::default();
-        self.queue(reply);
-        Action::Reset
-    }
-
-    /// Guessing is bounded: the last of smtp_login_failures_max wrong passwords ends the session. A temporary refusal
-    /// says nothing of the password.
-    fn refuse_login(&mut self, refusal: Reply) {
-        self.login_failures += u64::from(refusal.code >= 500);
-        if self.login_failures >= self.options.limits.smtp_login_failures_max {
-            return self.end(reply::TOO_MANY_LOGINS);
-        }
-        self.queue(refusal);
-    }
-
-    fn queue(&mut self, reply: Reply) {
-        self.queue_times(reply, 1);
-    }
-
-    /// Permanent refusals count: after smtp_errors_max of them the next one ends the session. Temporary ones are our
-    /// own weather, and a sender that meets smtp_recipients_max goes on with the recipients it has. RFC 5321 §4.5.3.1.10.
-    fn queue_times(&mut self, reply: Reply, times: u32) {
-        debug_assert!(self.queued.is_none(), "one reply at a time");
-        if reply.code >= 500 {
-            self.errors += 1;
-        }
-        if self.errors > self.options.limits.smtp_errors_max {
-            return self.end(reply::TOO_MANY_ERRORS);
-        }
-        self.queued = Some((reply, times));
-    }
-
-    /// Says a last reply.
-    fn end(&mut self, reply: Reply) {
-        self.queued = Some((reply, 1));
-        self.phase = Phase::Ended;
-    }
-
-    fn next_reply(&mut self) -> Option<Reply> {
-        match self.queued.take()? {
-            (reply, 1) => Some(reply),
-            (reply, times) => {
-                self.queued = Some((reply.clone(), times - 1));
-                Some(reply)
-            }
-        }
     }
 }
 

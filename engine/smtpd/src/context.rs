@@ -5,7 +5,7 @@ use ringpost_api::Store;
 use ringpost_delivery::Post;
 use ringpost_directory::{Directory, Logins};
 use ringpost_runtime::{Shard, TlsServer};
-use ringpost_smtp::{Options, Role, Tls};
+use ringpost_smtp::{Mechanisms, Options, Role, Tls};
 use ringpost_types::limit::Limits;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -95,6 +95,15 @@ impl Context {
             role: setup.role,
             hostname: setup.hostname.as_str().into(),
             limits: Limits::clone(&setup.limits),
+            queue: setup.queue,
+            mechanisms: Mechanisms {
+                clear: Vec::new(),
+                tls: match setup.role {
+                    Role::Submission => vec!["PLAIN"],
+                    Role::Mx | Role::Lmtp => Vec::new(),
+                },
+            },
+            xclient: false,
         });
         Rc::new(Context { setup, options })
     }

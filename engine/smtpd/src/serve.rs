@@ -14,7 +14,7 @@ use ringpost_admission::{Count, Guard, Verdict};
 use ringpost_directory::Login;
 use ringpost_runtime::time::{self, Duration, First, first, sleep};
 use ringpost_runtime::{Connection, Endpoint, event};
-use ringpost_smtp::{Action, Session, reply};
+use ringpost_smtp::{Action, Session, auth, reply};
 use ringpost_types::{Reply, TraceId};
 use std::rc::Rc;
 use std::{fmt, io};
@@ -136,6 +136,7 @@ impl Dialogue {
         if let Some(end) = self.listen_first(connection).await {
             return Ok(end);
         }
+        self.session.at(time::now_unix_ms());
         self.session.greeting().write(connection.output());
         loop {
             let (used, action) = self.session.step(connection.input());
@@ -321,6 +322,7 @@ impl Dialogue {
         } else {
             connection.fill().await
         };
+        self.session.at(time::now_unix_ms());
         match filled {
             Ok(0) => Ok(Some(End::Left)),
             Ok(_) => Ok(None),

@@ -66,6 +66,9 @@ limits! {
     smtp_errors_max: "replies" = 20, "Refused commands of one session before it is ended with 421: guessing and fuzzing cost something.";
     smtp_transactions_max: "transactions" = 10_000, "Mails of one session before 421: a connection must not live forever.";
     smtp_login_failures_max: "attempts" = 5, "Failed logins of one session before 421.";
+    smtp_idle_commands_max: "commands" = 100, "NOOP, RSET, VRFY, EHLO and their like since the last mail, before 421: they cost us and bring nothing. As Postfix.";
+    smtp_transcript_octets_max: "octets" = 16_384, "What one session remembers of what was said, secrets and mails left out; its beginning and its end are kept.";
+    smtp_hold_seconds_max: "seconds" = 2_592_000, "RFC 4865: how long a user may have a mail held back, 30 days; announced in FUTURERELEASE.";
     smtp_idle_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: a server waits 5 minutes for a command.";
     smtp_initial_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.1: from the greeting to a client's first word.";
     smtp_command_ms: "milliseconds" = 300_000, "RFC 5321 4.5.3.2.7: one command from its first octet to its end, for octets that drip in end no silence.";

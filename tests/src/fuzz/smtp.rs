@@ -3,7 +3,7 @@
 use super::{Target, cuts, lines};
 use crate::random::Random;
 use ringpost_smtp::dot::{Step, Undot};
-use ringpost_smtp::session::{Action, Options, Session};
+use ringpost_smtp::session::{Action, Mechanisms, Options, Session};
 use ringpost_smtp::{Recipient, Role, Tls, command};
 use ringpost_types::Reply;
 use ringpost_types::limit::Limits;
@@ -132,6 +132,9 @@ fn heard(input: &[u8], cuts: &[usize], role: Role, tls: Tls) -> String {
             smtp_recipients_max: 10,
             ..Limits::default()
         },
+        queue: true,
+        mechanisms: Mechanisms::default(),
+        xclient: false,
     };
     let mut session = Session::new(Rc::new(options), tls);
     let (mut from, mut out, mut body) = (0, Vec::new(), Vec::new());
@@ -148,16 +151,18 @@ fn heard(input: &[u8], cuts: &[usize], role: Role, tls: Tls) -> String {
             match action {
                 Action::More => break,
                 Action::Reply(reply) => reply.write(&mut out),
-                Action::Mail(_) | Action::Begin { .. } | Action::Authenticate(_) => {
+                Action::Mail(_) | Action::Begin { .. } | Action::Authenticate { .. } => {
                     session.answer(Ok(()));
                 }
-                Action::Recipient(recipient) => session.answer(known(&recipient)),
+                Action::Response(_) | Action::Client(_) => session.answer(Ok(())),
+                Action::Recipient(recipient) => session.answer(known(&recipient.path)),
                 Action::Body(octets) => {
                     assert!(!octets.is_empty());
                     body.extend_from_slice(octets);
                 }
                 // What arrived of a mail that is refused depends on the pieces; that it is refused does not.
                 Action::Abandon | Action::Reset => body.clear(),
+                Action::Cancelled => {}
                 Action::Deliver => {
                     out.append(&mut body);
                     session.finish(Reply::new(250, Enhanced(2, 0, 0), "Taken."));

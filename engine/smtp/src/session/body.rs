@@ -3,7 +3,7 @@
 use super::{Action, Chunk, Phase, Question, Session, Transaction};
 use crate::command::Command;
 use crate::dot::{Step, Undot};
-use crate::{Role, reply};
+use crate::reply;
 use ringpost_types::Reply;
 
 impl Session {
@@ -111,6 +111,7 @@ impl Session {
     }
 
     fn end_data<'i>(&mut self) -> Action<'i> {
+        self.transcript.mail(self.transaction.octets);
         match self.transaction.refusal.take() {
             None => {
                 self.phase = Phase::Deliver;
@@ -151,7 +152,8 @@ impl Session {
     /// The end of a body that is refused.
     fn end_refused<'i>(&mut self, refusal: Reply) -> Action<'i> {
         let begun = self.transaction.open;
-        self.end_body(refusal);
+        let times = self.outcomes();
+        self.end_body(vec![refusal; times]);
         if begun {
             return Action::Reset;
         }
@@ -159,13 +161,9 @@ impl Session {
     }
 
     /// Answers the body and closes the transaction.
-    pub(super) fn end_body(&mut self, outcome: Reply) {
-        let times = match self.options.role {
-            Role::Lmtp => self.transaction.recipients.max(1),
-            Role::Mx | Role::Submission => 1,
-        };
+    pub(super) fn end_body(&mut self, outcomes: Vec<Reply>) {
         self.transaction = Transaction::default();
         self.phase = Phase::Command;
-        self.queue_times(outcome, times);
+        self.queue_outcomes(outcomes);
     }
 }

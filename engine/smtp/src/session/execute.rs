@@ -1,10 +1,10 @@
 //! What each command does in the state it meets. RFC 5321 §4.1.4, §4.3.2.
 
-use super::{Action, Chunk, Mail, Phase, Question, Recipient, Session};
+use super::{Action, Chunk, Phase, Question, Session};
 use crate::command::{self, BadCommand, Command};
-use crate::extension::{self, Circumstances};
+use crate::envelope::{Body, Mail, Rcpt, Recipient};
 use crate::path::Path;
-use crate::{Role, Tls, parameter, reply};
+use crate::{Role, Tls, chunk, extension, parameter, reply, xtext};
 use ringpost_types::address::AddressError;
 use ringpost_types::{Address, Domain, Reply};
 
@@ -13,14 +13,20 @@ impl Session {
     pub(super) fn execute<'i>(&mut self, line: &[u8]) -> Action<'i> {
         let command = match command::parse(line) {
             Ok(command) => command,
-            Err(bad @ (BadCommand::Chunk | BadCommand::Web)) => {
-                self.end(reply::of_command(bad));
-                return self.next_reply().map_or(Action::Close, Action::Reply);
-            }
-            Err(bad) => return self.say(reply::of_command(bad)),
+            Err(bad) => return self.no_command(line, bad),
         };
+        match command {
+            Command::Auth { mechanism, initial } => self.transcript.auth(mechanism, initial),
+            _ => self.transcript.command(line),
+        }
+        self.data_refused = false;
         if self.tls == Tls::Required && !allowed_before_tls(&command) {
             return self.refuse(command, reply::TLS_FIRST);
+        }
+        if is_idle(&command) {
+            if let Some(last) = self.count_idle() {
+                return self.say_last(last);
+            }
         }
         match command {
             Command::Helo(name) => self.hello(name, Greeting::Helo),
@@ -36,15 +42,41 @@ impl Session {
             Command::Rset => self.reset(reply::FLUSHED),
             Command::Noop => self.say(reply::NOTHING_DONE),
             Command::Help => self.say(reply::HELP),
-            Command::Vrfy => self.say(reply::CANNOT_VERIFY),
+            Command::Vrfy { needs_utf8: true } => self.say(reply::NEEDS_SMTPUTF8),
+            Command::Vrfy { needs_utf8: false } => self.say(reply::CANNOT_VERIFY),
             Command::Expn => self.say(reply::NO_EXPANSION),
             Command::StartTls => self.start_tls(),
             Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
-            Command::Quit => {
-                self.end(reply::BYE);
-                self.next_reply().map_or(Action::Close, Action::Reply)
-            }
+            Command::Xclient(attributes) => self.xclient(attributes),
+            Command::Absent => self.say(reply::NOT_OFFERED),
+            Command::Quit => self.say_last(reply::BYE),
         }
+    }
+
+    /// A line that is no command. What it is may be a secret, unless its verb is ours.
+    fn no_command<'i>(&mut self, line: &[u8], bad: BadCommand) -> Action<'i> {
+        match bad {
+            BadCommand::Argument | BadCommand::ReversePath | BadCommand::ForwardPath => {
+                self.transcript.command(line);
+            }
+            _ => self.transcript.secret(b"", line.len()),
+        }
+        if self.data_refused {
+            return self.say_last(reply::MAIL_UNASKED);
+        }
+        match bad {
+            BadCommand::Chunk | BadCommand::Web => self.say_last(reply::of_command(bad)),
+            bad => self.say(reply::of_command(bad)),
+        }
+    }
+
+    /// A line over its limit.
+    pub(super) fn too_long<'i>(&mut self) -> Action<'i> {
+        self.transcript.note("C: a line that is too long");
+        if self.data_refused {
+            return self.say_last(reply::MAIL_UNASKED);
+        }
+        self.say(reply::LINE_TOO_LONG)
     }
 
     /// RFC 5321 §4.1.1.1: EHLO anywhere acts as RSET. RFC 2033 §4.1: LMTP has LHLO and neither of the others.
@@ -61,12 +93,7 @@ impl Session {
         self.extended = greeting != Greeting::Helo;
         let hostname = &self.options.hostname;
         let text = if self.extended {
-            let circumstances = Circumstances {
-                role: self.options.role,
-                tls: self.tls,
-                message_octets_max: self.options.limits.message_octets_max,
-            };
-            extension::offer(hostname, &circumstances)
+            extension::offer(hostname, &self.circumstances())
         } else {
             hostname.clone().into()
         };
@@ -78,10 +105,9 @@ impl Session {
             return self.say(refusal);
         }
         if self.transactions >= self.options.limits.smtp_transactions_max {
-            self.end(reply::TOO_MANY_TRANSACTIONS);
-            return self.next_reply().map_or(Action::Close, Action::Reply);
+            return self.say_last(reply::TOO_MANY_TRANSACTIONS);
         }
-        let parameters = match parameter::mail(parameters) {
+        let parameters = match parameter::mail(parameters, &self.circumstances()) {
             Ok(parameters) => parameters,
             Err(bad) => return self.say(reply::of_parameter(bad)),
         };
@@ -103,10 +129,21 @@ impl Session {
         };
         self.transaction.utf8 = parameters.utf8;
         self.transaction.size = parameters.size;
+        self.transaction.body = parameters.body;
+        if parameters.body == Body::Binary {
+            self.transaction.line_ends = chunk::LineEnds::of_binary();
+        }
         let mail = Mail {
             reverse_path,
             size: parameters.size,
             utf8: parameters.utf8,
+            body: parameters.body,
+            ret: parameters.ret,
+            envid: parameters.envid,
+            require_tls: parameters.require_tls,
+            hold: parameters.hold,
+            by: parameters.by,
+            priority: parameters.priority,
         };
         self.ask(Question::Mail, Action::Mail(mail))
     }
@@ -132,33 +169,49 @@ impl Session {
         if self.transaction.chunking {
             return self.say(reply::BDAT_UNDERWAY);
         }
-        if let Err(bad) = parameter::rcpt(parameters) {
-            return self.say(reply::of_parameter(bad));
-        }
+        let utf8 = self.transaction.utf8;
+        let parameters = match parameter::rcpt(parameters, utf8, &self.circumstances()) {
+            Ok(parameters) => parameters,
+            Err(bad) => return self.say(reply::of_parameter(bad)),
+        };
         if u64::from(self.transaction.recipients) >= self.options.limits.smtp_recipients_max {
             return self.say(reply::TOO_MANY_RECIPIENTS);
         }
-        let recipient = match path {
+        let path = match path {
             Path::Null => return self.say(reply::BAD_FORWARD_PATH),
             Path::Postmaster => Recipient::Postmaster,
-            Path::Mailbox(text) => match address(text, self.transaction.utf8) {
+            Path::Mailbox(text) => match address(text, utf8) {
                 Ok(address) => Recipient::Mailbox(address),
                 Err(BadAddress::Syntax) => return self.say(reply::BAD_FORWARD_PATH),
                 Err(BadAddress::NeedsUtf8) => return self.say(reply::NEEDS_SMTPUTF8),
             },
         };
+        let recipient = Rcpt {
+            path,
+            notify: parameters.notify,
+            orcpt: parameters.orcpt,
+        };
         self.ask(Question::Recipient, Action::Recipient(recipient))
     }
 
+    /// A client that does not wait for the answer sends its mail all the same: [`Session::no_command`] ends that.
     fn begin_data<'i>(&mut self) -> Action<'i> {
-        if self.transaction.chunking {
-            return self.say(reply::BDAT_UNDERWAY);
-        }
-        if let Some(refusal) = self.refusal_of_body() {
+        if let Some(refusal) = self.refusal_of_data() {
+            self.data_refused = true;
             return self.say(refusal);
         }
         let size = self.transaction.size;
         self.ask(Question::Data, Action::Begin { size })
+    }
+
+    fn refusal_of_data(&self) -> Option<Reply> {
+        if self.transaction.chunking {
+            return Some(reply::BDAT_UNDERWAY);
+        }
+        // RFC 3030 §3.
+        let binary = self.transaction.body == Body::Binary;
+        self.refusal_of_body()
+            .or(binary.then_some(reply::BINARY_NEEDS_BDAT))
     }
 
     /// Why there is nobody to take a body for, if so. RFC 5321 §3.3.
@@ -188,34 +241,6 @@ impl Session {
             }
         }
     }
-
-    /// RFC 4954 §4.
-    fn auth<'i>(&mut self, mechanism: &str, initial: Option<&str>) -> Action<'i> {
-        if self.options.role != Role::Submission {
-            return self.say(reply::NOT_OFFERED);
-        }
-        match self.tls {
-            Tls::Active => {}
-            Tls::Absent => return self.say(reply::ENCRYPTION_REQUIRED),
-            Tls::Offered | Tls::Required => return self.say(reply::TLS_FIRST),
-        }
-        if self.helo.is_none() {
-            return self.say(reply::HELLO_FIRST);
-        }
-        if self.authenticated || self.transaction.open {
-            return self.say(reply::AUTH_OUT_OF_PLACE);
-        }
-        if !mechanism.eq_ignore_ascii_case("PLAIN") {
-            return self.say(reply::UNKNOWN_MECHANISM);
-        }
-        match initial {
-            Some(response) => self.authenticate(response.as_bytes()),
-            None => {
-                self.phase = Phase::Response;
-                self.say(reply::CHALLENGE)
-            }
-        }
-    }
 }
 
 /// How a client greets.
@@ -235,6 +260,15 @@ fn allowed_before_tls(command: &Command<'_>) -> bool {
     )
 }
 
+/// Commands that bring no mail nearer. RFC 5321 has no bound for them; smtp_idle_commands_max is ours.
+fn is_idle(command: &Command<'_>) -> bool {
+    use Command::*;
+    matches!(
+        command,
+        Noop | Rset | Help | Vrfy { .. } | Expn | Helo(_) | Ehlo(_) | Lhlo(_) | Xclient(_)
+    )
+}
+
 enum BadAddress {
     Syntax,
     NeedsUtf8,
@@ -242,8 +276,13 @@ enum BadAddress {
 
 /// An address that the transaction may carry. RFC 6531 §3.5.
 fn address(text: &str, utf8: bool) -> Result<Address, BadAddress> {
-    if !utf8 && !text.is_ascii() {
-        return Err(BadAddress::NeedsUtf8);
+    if !text.is_ascii() {
+        if !utf8 {
+            return Err(BadAddress::NeedsUtf8);
+        }
+        if text.chars().any(xtext::breaks_lines) {
+            return Err(BadAddress::Syntax);
+        }
     }
     Address::parse(text).map_err(|_: AddressError| BadAddress::Syntax)
 }

@@ -5,6 +5,8 @@
 //! postmaster at example.org, and tim with the password secret; it refuses the sender banned@example.net.
 
 use super::*;
+use crate::Recipient;
+use crate::auth;
 use ringpost_types::reply::Enhanced;
 
 const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
@@ -17,9 +19,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > MAIL FROM:<Smith@bar.com>
          * mail Smith@bar.com
          < 250 2.1.0 Sender ok
@@ -315,9 +319,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > MAIL FROM:<ned@ymir.claremont.edu>
          > RCPT TO:<alice@example.org>
          >> BDAT 6\\r\\n.\\r\\nab\\rBDAT 0\\r\\nBDAT 3\\r\\n\\nc.BDAT 2 LAST\\r\\n\\r\\nNOOP\\r\\n
@@ -415,9 +421,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250-CHUNKING
+         < 250-LIMITS MAILMAX=3 RCPTMAX=3
          < 250 STARTTLS
          > STARTTLS
          > MAIL FROM:<evil@b>
@@ -430,9 +438,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > STARTTLS
          < 503 5.5.1 TLS is active",
     ),
@@ -452,9 +462,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250-CHUNKING
+         < 250-LIMITS MAILMAX=3 RCPTMAX=3
          < 250 STARTTLS
          > STARTTLS
          < 220 2.0.0 Ready to start TLS
@@ -466,17 +478,21 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250-CHUNKING
+         < 250-LIMITS MAILMAX=3 RCPTMAX=3
          < 250 AUTH PLAIN
          > MAIL FROM:<a@b>
          < 530 5.7.0 Authentication required
          > AUTH LOGIN
          < 504 5.5.4 Mechanism not offered
          > AUTH PLAIN
+         * challenge
          < 334 
          > *
+         * cancelled
          < 501 5.7.0 Authentication cancelled
          > AUTH PLAIN !
          < 501 5.5.2 Cannot read that response
@@ -484,6 +500,7 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          * login tim
          < 535 5.7.8 Authentication credentials invalid
          > auth plain
+         * challenge
          < 334 
          > AHRpbQBzZWNyZXQ=
          * login tim
@@ -503,17 +520,23 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250-CHUNKING
+         < 250-LIMITS MAILMAX=3 RCPTMAX=3
          < 250 AUTH PLAIN
          > AUTH PLAIN
+         * challenge
          < 334 
          > aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-         < 501 5.5.2 Cannot read that response
+         * login
+         < 535 5.7.8 Authentication credentials invalid
          > AUTH PLAIN
+         * challenge
          < 334 
          > aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+         * cancelled
          < 500 5.5.6 Authentication line too long
          > NOOP
          < 250 2.0.0 Ok",
@@ -527,9 +550,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > AUTH PLAIN AHRpbQBzZWNyZXQ=
          < 538 5.7.11 Passwords are taken inside TLS only",
     ),
@@ -544,9 +569,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > MAIL FROM:<chris@bar.com>
          > RCPT TO:<alice@example.org>
          > RCPT TO:<green@example.org>
@@ -580,9 +607,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > MAIL FROM:<a@b>
          > RCPT TO:<alice@example.org>
          > RCPT TO:<bob@example.org>
@@ -619,9 +648,11 @@ const DIALOGUES: &[(&str, Role, Tls, &str)] = &[
          < 250-PIPELINING
          < 250-SIZE 40
          < 250-8BITMIME
+         < 250-BINARYMIME
+         < 250-CHUNKING
          < 250-SMTPUTF8
          < 250-ENHANCEDSTATUSCODES
-         < 250 CHUNKING
+         < 250 LIMITS MAILMAX=3 RCPTMAX=3
          > MAIL FROM:<a@b>
          > RCPT TO:<green@example.org>
          > DATA
@@ -689,6 +720,15 @@ fn options(role: Role) -> Rc<Options> {
         role,
         hostname: "mx.example.org".into(),
         limits,
+        queue: false,
+        mechanisms: Mechanisms {
+            clear: Vec::new(),
+            tls: match role {
+                Role::Submission => vec!["PLAIN"],
+                Role::Mx | Role::Lmtp => Vec::new(),
+            },
+        },
+        xclient: false,
     })
 }
 
@@ -788,7 +828,7 @@ impl Played {
                         )
                     }
                     Action::Recipient(recipient) => {
-                        let name = match &recipient {
+                        let name = match &recipient.path {
                             Recipient::Postmaster => "postmaster".to_string(),
                             Recipient::Mailbox(address) => address.to_string(),
                         };
@@ -826,14 +866,34 @@ impl Played {
                         self.said.push("* tls".into());
                         return;
                     }
-                    Action::Authenticate(credentials) => {
-                        let right = credentials.password == "secret";
-                        self.session.answer(if right {
-                            Ok(())
-                        } else {
-                            Err(reply::AUTH_FAILED)
-                        });
-                        format!("* login {}", credentials.identity)
+                    Action::Authenticate { initial: None, .. } => {
+                        self.session.challenge(b"");
+                        "* challenge".into()
+                    }
+                    Action::Authenticate {
+                        initial: Some(response),
+                        ..
+                    }
+                    | Action::Response(response) => match auth::plain(&response) {
+                        Ok(credentials) => {
+                            let right = credentials.password == "secret";
+                            let answer = if right {
+                                Ok(())
+                            } else {
+                                Err(reply::AUTH_FAILED)
+                            };
+                            self.session.answer(answer);
+                            format!("* login {}", credentials.identity)
+                        }
+                        Err(_) => {
+                            self.session.answer(Err(reply::AUTH_FAILED));
+                            "* login".into()
+                        }
+                    },
+                    Action::Cancelled => "* cancelled".into(),
+                    Action::Client(_) => {
+                        self.session.answer(Ok(()));
+                        "* client".into()
                     }
                     Action::Close => {
                         self.said.push("* close".into());

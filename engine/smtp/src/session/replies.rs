@@ -1,0 +1,84 @@
+//! Replies on their way out: one for each command, in order; and the last one. RFC 5321 §4.2, §4.3.1.
+//!
+//! Invariant: after a reply of 421 or 521 nothing is read: the phase is Ended.
+
+use super::{Action, Phase, Session, Transaction};
+use crate::reply;
+use ringpost_types::Reply;
+
+impl Session {
+    /// Queues a reply and takes it at once.
+    pub(super) fn say<'i>(&mut self, reply: Reply) -> Action<'i> {
+        self.queue(reply);
+        self.next_reply().map_or(Action::More, Action::Reply)
+    }
+
+    /// Ends the transaction, if there is one, and says `reply`.
+    pub(super) fn reset<'i>(&mut self, reply: Reply) -> Action<'i> {
+        if !self.transaction.open {
+            return self.say(reply);
+        }
+        self.transaction = Transaction::default();
+        self.queue(reply);
+        Action::Reset
+    }
+
+    /// Says a last reply.
+    pub(super) fn say_last<'i>(&mut self, reply: Reply) -> Action<'i> {
+        self.end(reply);
+        self.next_reply().map_or(Action::Close, Action::Reply)
+    }
+
+    /// Queues a reply, unless it was one refusal too many.
+    ///
+    /// Permanent refusals count: after smtp_errors_max of them the next one ends the session. Temporary ones are our
+    /// own weather, and a sender that meets smtp_recipients_max goes on with the recipients it has. RFC 5321 §4.5.3.1.10.
+    pub(super) fn queue(&mut self, reply: Reply) {
+        debug_assert!(self.queued.is_none(), "one reply at a time");
+        self.errors += u64::from(reply.code >= 500);
+        if self.errors > self.options.limits.smtp_errors_max {
+            return self.end(reply::TOO_MANY_ERRORS);
+        }
+        if reply.code == reply::SHUTTING_DOWN.code {
+            return self.end(reply);
+        }
+        self.queued = Some(reply);
+    }
+
+    /// Queues the outcomes of a mail. Where it was delivered to somebody all of them go out, for a client that does not
+    /// hear that sends it again; the next error ends the session then.
+    pub(super) fn queue_outcomes(&mut self, mut outcomes: Vec<Reply>) {
+        let delivered = outcomes.iter().any(Reply::is_positive);
+        if outcomes.len() <= 1 || !delivered && self.errors >= self.options.limits.smtp_errors_max {
+            return self.queue(outcomes.pop().unwrap_or(reply::NO_OUTCOME));
+        }
+        self.errors += u64::from(outcomes.iter().any(|outcome| outcome.code >= 500));
+        outcomes.reverse();
+        self.queued = outcomes.pop();
+        self.queued_more = outcomes;
+    }
+
+    /// Queues a last reply.
+    pub(super) fn end(&mut self, reply: Reply) {
+        self.queued = Some(reply);
+        self.queued_more.clear();
+        self.phase = Phase::Ended;
+    }
+
+    /// The next reply to write.
+    pub(super) fn next_reply(&mut self) -> Option<Reply> {
+        let reply = self.queued.take()?;
+        if !self.queued_more.is_empty() {
+            self.queued = self.queued_more.pop();
+        }
+        self.transcript.reply(&reply);
+        Some(reply)
+    }
+
+    /// Counts a command that brings no mail nearer; the last reply, if it was one too many.
+    pub(super) fn count_idle(&mut self) -> Option<Reply> {
+        self.idle_commands += 1;
+        let too_many = self.idle_commands > self.options.limits.smtp_idle_commands_max;
+        too_many.then_some(reply::TOO_MANY_IDLE_COMMANDS)
+    }
+}
