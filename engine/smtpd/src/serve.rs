@@ -182,10 +182,10 @@ impl Dialogue {
             Action::Recipient(recipient) => {
                 let login = self.login.as_ref();
                 let answer = match self.may(Count::Recipients) {
-                    Ok(()) => self.transaction.recipient(context, &recipient, login),
+                    Ok(()) => self.transaction.recipient(context, &recipient.path, login),
                     refused => refused,
                 };
-                self.answer(format_args!("RCPT {recipient}"), answer);
+                self.answer(format_args!("RCPT {}", recipient.path), answer);
             }
             Action::Begin { size } => {
                 let origin = Origin {
@@ -209,8 +209,16 @@ impl Dialogue {
                 }
                 self.session.finish(outcome);
             }
-            Action::Authenticate(credentials) => {
-                let answer = login::verify(context, credentials, self.trace).await;
+            Action::Authenticate { initial: None, .. } => self.session.challenge(b""),
+            Action::Authenticate {
+                initial: Some(response),
+                ..
+            }
+            | Action::Response(response) => {
+                let answer = match auth::plain(&response) {
+                    Ok(credentials) => login::verify(context, credentials, self.trace).await,
+                    Err(_) => Err(reply::AUTH_FAILED),
+                };
                 let answer = answer.and_then(|login| self.enter_as(login));
                 self.session.answer(answer);
             }
@@ -218,6 +226,8 @@ impl Dialogue {
                 self.start_tls(connection).await?;
                 self.session.tls_started();
             }
+            Action::Cancelled => {}
+            Action::Client(_) => self.session.answer(Err(reply::XCLIENT_DENIED)),
             Action::Close => return Ok(Some(End::Closed)),
         }
         Ok(self.is_banned.then_some(End::Banned))
