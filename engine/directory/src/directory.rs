@@ -1,34 +1,17 @@
-//! Where an address leads and who may send as it.
+//! What all shards ask: where an address leads, who may send as it, what the rules say.
 //!
-//! In:  an address, a snapshot of the store, the local domains in force.
-//! Out: [`Recipient`]; accounts each once, the nearest first.
-//!
-//! | the address | leads to |
-//! |---|---|
-//! | of a domain that is not ours | [`Recipient::Remote`] |
-//! | known exactly | its account, or what its alias leads to, aliases of aliases included |
-//! | `local+tag`, not known exactly | as `local`: subaddress. RFC 5233 §1 |
-//! | `postmaster` of a local domain, not known | the configured address, else the domain's first account |
-//! | anything else | [`Recipient::NoSuchUser`] |
-//!
-//! Invariants: an alias is followed once in one resolution, so a circle ends; a resolution looks at no more than
-//! [`ADDRESSES_MAX`] targets, and one that would is an error, never a mail with some recipients left out.
+//! In:  an address, a snapshot of the store. Out: [`Found`] as [`mod@crate::resolve`] draws it; the domains and the
+//! [`Rules`] in force, which a reload swaps together.
 
 use crate::domains::Domains;
-use ringpost_api::row::{AddressRow, AddressTarget};
+pub use crate::resolve::ADDRESSES_MAX;
+use crate::resolve::{Found, Trail, resolve};
+use crate::rules::Rules;
 use ringpost_api::{Error, Snapshot, read};
 use ringpost_types::{AccountId, Address, Domain};
-use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Addresses and accounts behind one recipient. Aliases are made by the operator, not by strangers; this ends mistakes.
-pub const ADDRESSES_MAX: usize = 1_000;
-
-/// Accounts looked at to find a domain's first one, so that mail to postmaster of an empty domain stays cheap.
-const POSTMASTER_SCAN_MAX: usize = 1_000;
-
-/// Where a recipient's address leads.
+/// Where a recipient's address leads, for whoever knows no other hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
     /// To these accounts, each once, at least one.
@@ -55,62 +38,84 @@ pub struct Account {
     pub disabled: bool,
 }
 
-/// The directory. Shared by all shards; a reload swaps the domains.
+/// The directory. Shared by all shards; a reload swaps domains and rules.
 #[derive(Debug, Default)]
 pub struct Directory {
-    domains: RwLock<Arc<Domains>>,
+    rules: RwLock<Arc<Rules>>,
 }
 
 impl Directory {
-    /// A directory of these local domains.
-    pub fn new(domains: Domains) -> Self {
+    /// A directory of these rules and their domains, or of domains without rules.
+    pub fn new(rules: impl Into<Rules>) -> Self {
         Directory {
-            domains: RwLock::new(Arc::new(domains)),
+            rules: RwLock::new(Arc::new(rules.into())),
         }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        let rules = self.rules.read();
+        rules.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The local domains in force.
     pub fn domains(&self) -> Arc<Domains> {
-        let domains = self.domains.read();
-        domains.unwrap_or_else(PoisonError::into_inner).clone()
+        self.rules().domains().clone()
     }
 
-    /// Puts other local domains in force, for everything asked from now on.
-    pub fn replace(&self, domains: Domains) {
-        let mut held = self.domains.write().unwrap_or_else(PoisonError::into_inner);
-        *held = Arc::new(domains);
+    /// Puts other rules and domains in force, for everything asked from now on.
+    pub fn replace(&self, rules: impl Into<Rules>) {
+        let mut held = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(rules.into());
     }
 
     /// Whether mail for `domain` ends here.
     pub fn is_local(&self, domain: &Domain) -> bool {
-        self.domains().is_local(domain)
+        self.rules().domains().is_local(domain)
     }
 
-    /// Where `address` leads.
+    /// Where `address` leads: accounts, other hosts, or both.
+    pub fn resolve(&self, snapshot: &dyn Snapshot, address: &Address) -> Result<Found, Error> {
+        resolve(snapshot, self.rules().domains(), address, None)
+    }
+
+    /// The same with the way there, for people.
+    pub fn trace(
+        &self,
+        snapshot: &dyn Snapshot,
+        address: &Address,
+    ) -> Result<(Found, Trail), Error> {
+        let mut trail = Trail::new();
+        let found = resolve(snapshot, self.rules().domains(), address, Some(&mut trail))?;
+        Ok((found, trail))
+    }
+
+    /// As [`Directory::resolve`], an alias that leads to other hosts in part being one that cannot be used.
     pub fn recipient(
         &self,
         snapshot: &dyn Snapshot,
         address: &Address,
     ) -> Result<Recipient, Error> {
-        let domains = self.domains();
-        if !domains.is_local(address.domain()) {
-            return Ok(Recipient::Remote);
-        }
-        let found = resolve(snapshot, &domains, address)?;
-        if found != Recipient::NoSuchUser || !is_postmaster(address) {
-            return Ok(found);
-        }
-        postmaster(snapshot, &domains, address.domain())
+        Ok(match self.resolve(snapshot, address)? {
+            Found::Local(targets) if !targets.remote.is_empty() => Recipient::Forward,
+            Found::Local(targets) => Recipient::Local(targets.accounts),
+            Found::NoSuchUser => Recipient::NoSuchUser,
+            Found::Remote => Recipient::Remote,
+        })
     }
 
-    /// Where `<postmaster>` without a domain leads: to the postmaster of the first domain. RFC 5321 §4.5.1.
+    /// What `<postmaster>` without a domain means: the postmaster of the first domain. RFC 5321 §4.5.1.
+    pub fn postmaster_address(&self) -> Option<Address> {
+        let rules = self.rules();
+        let first = rules.domains().first()?;
+        Address::from_parts("postmaster", first.name.clone()).ok()
+    }
+
+    /// Where `<postmaster>` without a domain leads.
     pub fn postmaster(&self, snapshot: &dyn Snapshot) -> Result<Recipient, Error> {
-        let Some(name) = self.domains().first().map(|first| first.name.clone()) else {
-            return Ok(Recipient::NoSuchUser);
-        };
-        match Address::from_parts("postmaster", name) {
-            Ok(address) => self.recipient(snapshot, &address),
-            Err(_) => Ok(Recipient::NoSuchUser),
+        match self.postmaster_address() {
+            Some(address) => self.recipient(snapshot, &address),
+            None => Ok(Recipient::NoSuchUser),
         }
     }
 
@@ -119,16 +124,20 @@ impl Directory {
         account(snapshot, name)
     }
 
-    /// Whether `account` may use `address` as reverse-path or author: mail to it reaches the account.
+    /// Whether `account` may use `address` as reverse-path or author: mail to it reaches the account. What a
+    /// catch-all catches belongs to the account only where nobody else gets it.
     pub fn may_send_as(
         &self,
         snapshot: &dyn Snapshot,
         account: AccountId,
         address: &Address,
     ) -> Result<bool, Error> {
-        Ok(match self.recipient(snapshot, address)? {
-            Recipient::Local(accounts) => accounts.contains(&account),
-            _ => false,
+        Ok(match self.resolve(snapshot, address)? {
+            Found::Local(targets) if targets.caught => {
+                targets.accounts == [account] && targets.remote.is_empty()
+            }
+            Found::Local(targets) => targets.accounts.contains(&account),
+            Found::NoSuchUser | Found::Remote => false,
         })
     }
 }
@@ -150,101 +159,4 @@ pub fn account(snapshot: &dyn Snapshot, name: &str) -> Result<Option<Account>, E
 /// The key under which the store knows the address written `name`.
 fn key_of(name: &str) -> Option<String> {
     Address::parse(name).ok().map(|address| address.key())
-}
-
-fn is_postmaster(address: &Address) -> bool {
-    address.local().eq_ignore_ascii_case("postmaster")
-}
-
-/// The address without its subaddress. RFC 5233 §1.
-fn without_subaddress(address: &Address) -> Option<Address> {
-    let (user, _) = address.local().split_once('+')?;
-    Address::from_parts(user, address.domain().clone()).ok()
-}
-
-/// What the store says of `address`, or of it without its subaddress.
-fn row<'t>(
-    snapshot: &'t (dyn Snapshot + 't),
-    address: &Address,
-) -> Result<Option<AddressRow<'t>>, Error> {
-    if let Some(row) = read::address(snapshot, &address.key())? {
-        return Ok(Some(row));
-    }
-    match without_subaddress(address) {
-        Some(plain) => read::address(snapshot, &plain.key()),
-        None => Ok(None),
-    }
-}
-
-/// Follows `address`, which is local, to its accounts: level by level, so the nearest come first.
-fn resolve(
-    snapshot: &dyn Snapshot,
-    domains: &Domains,
-    address: &Address,
-) -> Result<Recipient, Error> {
-    let mut accounts = Vec::new();
-    let mut seen = HashSet::from([address.key()]);
-    let mut addresses = vec![address.clone()];
-    let mut next = 0;
-    while next < addresses.len() {
-        let Some(row) = row(snapshot, &addresses[next])? else {
-            next += 1;
-            continue;
-        };
-        next += 1;
-        for target in row.targets() {
-            match target {
-                AddressTarget::Account(id) if accounts.contains(&id) => {}
-                AddressTarget::Account(id) => accounts.push(id),
-                AddressTarget::Address(text) => {
-                    let Ok(address) = Address::parse(text) else {
-                        return Err(Error::Damaged(format!("alias target {text:?}")));
-                    };
-                    if !domains.is_local(address.domain()) {
-                        return Ok(Recipient::Forward);
-                    }
-                    if seen.insert(address.key()) {
-                        addresses.push(address);
-                    }
-                }
-            }
-            if addresses.len() + accounts.len() > ADDRESSES_MAX {
-                return Err(Error::Limit("alias addresses"));
-            }
-        }
-    }
-    Ok(match accounts.is_empty() {
-        true => Recipient::NoSuchUser,
-        false => Recipient::Local(accounts),
-    })
-}
-
-/// The configured address of `domain`, else its first account, else the host's first account.
-fn postmaster(
-    snapshot: &dyn Snapshot,
-    domains: &Domains,
-    domain: &Domain,
-) -> Result<Recipient, Error> {
-    if let Some(address) = domains.find(domain).and_then(|d| d.postmaster.as_ref()) {
-        let found = resolve(snapshot, domains, address)?;
-        if found != Recipient::NoSuchUser {
-            return Ok(found);
-        }
-    }
-    let (mut of_domain, mut of_host, mut looked) = (None, None, 0);
-    read::accounts(snapshot, |id, row| {
-        of_host = of_host.or(Some(id));
-        looked += 1;
-        if Address::parse(row.name).is_ok_and(|name| name.domain() == domain) {
-            of_domain = Some(id);
-        }
-        match of_domain.is_some() || looked == POSTMASTER_SCAN_MAX {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    })?;
-    Ok(match of_domain.or(of_host) {
-        Some(id) => Recipient::Local(vec![id]),
-        None => Recipient::NoSuchUser,
-    })
 }

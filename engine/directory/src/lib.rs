@@ -1,7 +1,7 @@
 //! Domains, accounts, aliases, credentials: who is local, where an address leads, who may log in.
 //!
-//! Reading order: [`domains`] (what is local, by configuration), [`directory`] (where an address leads, who may
-//! send as it), [`login`] (the way of a login, with a cache of good ones), [`secret`] (what is kept of a
+//! Reading order: [`domains`] (what is local, by configuration), [`resolve`](mod@resolve) (where an address leads), [`rules`]
+//! (what happens to a recipient), [`directory`] (both for all shards, who may send as whom), [`login`] (the way of a login, with a cache of good ones), [`secret`] (what is kept of a
 //! password), [`app_password`] (passwords for single programs), [`account`] (the writes and look-ups of the command line).
 //!
 //! Everything is asked over a snapshot of the store and does no I/O of its own. Argon2 is slow by design:
@@ -13,8 +13,12 @@ pub mod app_password;
 pub mod directory;
 pub mod domains;
 pub mod login;
+pub mod resolve;
+pub mod rules;
 pub mod secret;
 
 pub use directory::{Account, Directory, Recipient};
 pub use domains::{Domains, LocalDomain};
 pub use login::{Attempt, Login, Logins, Start, Verified};
+pub use resolve::{Found, Hop, How, Targets, Trail};
+pub use rules::{Action, By, Decision, Facts, Rule, Rules};

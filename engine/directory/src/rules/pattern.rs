@@ -1,0 +1,163 @@
+//! A list of names to compare addresses and domains with: hashed, never scanned.
+//!
+//! | written | in `sender`, `recipient`, `authenticated` | in `domain`, `helo` |
+//! |---|---|---|
+//! | `alice@example.org` | this address, with a subaddress too where the domain is ours | – |
+//! | `@example.org` | every address of the domain | – |
+//! | `example.org` | – | the domain |
+//! | `.example.org` | every address of a domain below it | every domain below it |
+//! | `local` | every address of a local domain | every local domain |
+//! | `<>` | the empty reverse-path | – |
+//! | `*` | every address, not `<>` | every domain |
+//!
+//! An address is looked up under each of its keys ([`Subject`]): itself, itself without subaddresses, `@domain`, and
+//! `.parent` for each parent of its domain. A domain literal has no parents.
+
+use crate::domains::Domains;
+use ringpost_types::{Address, Domain, address};
+use std::collections::HashSet;
+
+/// A list of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    keys: HashSet<Box<str>>,
+    local: bool,
+    null: bool,
+    any: bool,
+}
+
+/// What a list is for: it decides what may be written in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Addresses and `<>`.
+    Sender,
+    /// Addresses.
+    Address,
+    /// Domains.
+    Domain,
+}
+
+impl Names {
+    /// Takes one more item; `None` where it is nothing that the kind may have.
+    pub fn add(&mut self, kind: Kind, text: &str) -> Option<()> {
+        let key = match (kind, text) {
+            (_, "local") => {
+                self.local = true;
+                return Some(());
+            }
+            (_, "*") => {
+                self.any = true;
+                return Some(());
+            }
+            (Kind::Sender, "<>") => {
+                self.null = true;
+                return Some(());
+            }
+            (_, text) if text.starts_with('.') => format!(".{}", name(&text[1..])?),
+            (Kind::Domain, text) => format!("@{}", Domain::parse(text).ok()?),
+            (Kind::Sender | Kind::Address, text) => address::key(text).ok()?,
+        };
+        self.keys.insert(key.into());
+        Some(())
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && !self.local && !self.null && !self.any
+    }
+
+    /// Whether the list holds it.
+    pub fn holds(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Null => self.null,
+            Subject::Unknown => self.any,
+            Subject::Named(named) => {
+                self.any
+                    || self.local && named.local
+                    || !self.keys.is_empty() && named.keys().any(|key| self.keys.contains(key))
+            }
+        }
+    }
+
+    /// The keys of which one must be the subject's for the list to hold it; `None`: there are others too.
+    pub(super) fn keys(&self) -> Option<impl Iterator<Item = &str>> {
+        let alone = !self.any && !self.local && !self.null;
+        alone.then(|| self.keys.iter().map(|key| &**key))
+    }
+}
+
+/// A name, not a literal.
+fn name(text: &str) -> Option<Domain> {
+    Domain::parse(text).ok().filter(|name| !name.is_literal())
+}
+
+/// What lists are asked about.
+pub enum Subject {
+    /// `<>`.
+    Null,
+    /// Text that is no name: a HELO of nonsense.
+    Unknown,
+    /// An address or a domain.
+    Named(Named),
+}
+
+/// An address, or a domain as `@domain`, in the forms under which lists may have it.
+pub struct Named {
+    /// Its key, then the keys without subaddresses.
+    exact: Vec<String>,
+    local: bool,
+}
+
+impl Subject {
+    /// A reverse-path or recipient.
+    pub fn address(domains: &Domains, address: Option<&Address>) -> Self {
+        let Some(address) = address else {
+            return Subject::Null;
+        };
+        let mut exact = vec![address.key()];
+        let domain = domains.find(address.domain());
+        if let Some(domain) = domain {
+            let folded = address.folded();
+            let plain = domain.users(folded.local());
+            exact.extend(plain.map(|user| format!("{user}@{}", address.domain())));
+        }
+        Subject::Named(Named {
+            exact,
+            local: domain.is_some(),
+        })
+    }
+
+    /// What a peer calls itself, or any text that should be a domain.
+    pub fn domain(domains: &Domains, text: &str) -> Self {
+        match Domain::parse(text) {
+            Ok(domain) => Subject::Named(Named {
+                exact: vec![format!("@{domain}")],
+                local: domains.is_local(&domain),
+            }),
+            Err(_) => Subject::Unknown,
+        }
+    }
+}
+
+impl Named {
+    /// Whether the domain is ours.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// Every key it may stand under in a list.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let first = &*self.exact[0];
+        // A domain has no @, so the last one is the address's.
+        let domain = &first[first.rfind('@').unwrap_or(0)..];
+        let parents = match domain.starts_with("@[") {
+            true => "",
+            false => &domain[1..],
+        };
+        let parents = parents
+            .match_indices('.')
+            .map(move |(at, _)| &parents[at..]);
+        let exact = self.exact.iter().map(String::as_str);
+        exact.chain([domain]).chain(parents)
+    }
+}
