@@ -150,7 +150,8 @@ mod tests {
     /// Cut into records and reads at every place.
     #[test]
     fn seen_wherever_it_is_cut() {
-        let cases: [(&[(u16, &[u8])], bool); 4] = [
+        type Extensions = [(u16, &'static [u8])];
+        let cases: [(&Extensions, bool); 4] = [
             (&[(0, b"name"), (23, b""), (10, b"ab")], true),
             (&[(23, b"")], true),
             (&[(0, b"\x00\x17\x00\x00"), (10, b"ab")], false),

@@ -1,7 +1,7 @@
 //! The machine: shard threads on io_uring, listeners, connections, TLS, timers, messages between threads.
 //!
-//! Reading order: [`machine`] (threads start, drain and end), [`shard`] (what a thread owns), [`listener`] and
-//! [`connection`] (a peer's whole life), [`tls`]; then what wakes a shard from outside: [`inbox`], [`tickets`]
+//! Reading order: [`machine`] (threads start, drain and end), [`shard`] (what a thread owns), [`listener`],
+//! [`entrance`] (who comes in, with [`proxy`]), [`connection`] (a peer's whole life), [`tls`]; then what wakes a shard from outside: [`inbox`], [`tickets`]
 //! (answers of the store), [`hub`] (its change feed), [`offload`] (work that blocks); then [`file`], [`time`],
 //! [`event`], [`shared`].
 //!
@@ -14,6 +14,7 @@
 
 mod certificate;
 pub mod connection;
+pub mod entrance;
 pub mod event;
 pub mod file;
 mod hello;
@@ -24,6 +25,7 @@ pub mod machine;
 pub mod offload;
 mod pool;
 pub mod probe;
+pub mod proxy;
 mod reader;
 mod session;
 pub mod shard;
@@ -38,6 +40,7 @@ pub mod tls;
 
 pub use certificate::ClientCertificate;
 pub use connection::{Connection, Endpoint};
+pub use entrance::Entrance;
 pub use hub::Watch;
 pub use listener::{Bind, BindError, Listener};
 pub use machine::{Machine, Options};

@@ -9,8 +9,9 @@
 //! shutdown(2) of the socket, which the accept answers with an error.
 
 use crate::connection::{Connection, Endpoint};
+use crate::entrance::Entrance;
 use crate::shard::spawn;
-use crate::socket::{self, Door, Family, Sharing};
+use crate::socket::{self, Door, Family, Sharing, Socket};
 use crate::{Shard, event, time};
 use ringpost_types::TraceId;
 use std::fmt;
@@ -149,8 +150,18 @@ impl Listener {
         &self.local
     }
 
-    /// Accepts on `shard` until it drains; each connection is a task that runs `handler`. Once for each shard.
+    /// Accepts on `shard` until it drains; each connection is a task that runs `handler`. Once for each shard. Whoever
+    /// comes is welcome.
     pub fn serve<H, F>(&self, shard: &Rc<Shard>, handler: H)
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        self.serve_through(shard, None, handler);
+    }
+
+    /// As [`Listener::serve`], for those whom `entrance` lets in.
+    pub fn serve_through<H, F>(&self, shard: &Rc<Shard>, entrance: Option<Entrance>, handler: H)
     where
         H: Fn(Connection) -> F + 'static,
         F: Future<Output = ()> + 'static,
@@ -176,7 +187,8 @@ impl Listener {
                     door.clone(),
                     self.local.clone(),
                 ));
-                spawn(accept(shard.clone(), door, handler));
+                let (entrance, handler) = (Rc::new(entrance), Rc::new(handler));
+                spawn(accept(shard.clone(), door, entrance, handler));
             }
             Err(error) => event!(TraceId(0), "{} cannot be served: {error}", self.local),
         }
@@ -198,8 +210,12 @@ impl Drop for Listener {
     }
 }
 
-async fn accept<H, F>(shard: Rc<Shard>, door: Rc<Door>, handler: H)
-where
+async fn accept<H, F>(
+    shard: Rc<Shard>,
+    door: Rc<Door>,
+    entrance: Rc<Option<Entrance>>,
+    handler: Rc<H>,
+) where
     H: Fn(Connection) -> F + 'static,
     F: Future<Output = ()> + 'static,
 {
@@ -207,7 +223,19 @@ where
         match door.accept().await {
             Ok((socket, peer)) => {
                 let peer = peer.map_or(Endpoint::Unix, Endpoint::Tcp);
-                spawn(handler(Connection::new(socket, peer, &shard)));
+                match &*entrance {
+                    None => spawn(handler(Connection::new(socket, peer, None, &shard))),
+                    Some(asked) if asked.is_proxy(peer) => {
+                        let shard = shard.clone();
+                        let (entrance, handler) = (entrance.clone(), handler.clone());
+                        spawn(by_proxy(socket, peer, shard, entrance, handler));
+                    }
+                    Some(asked) => {
+                        if let Some(connection) = asked.enter(socket, peer, &shard) {
+                            spawn(handler(connection));
+                        }
+                    }
+                }
             }
             Err(_) if shard.draining() => return,
             // It listens no more: a unix socket is all shards', and another one drains already.
@@ -218,6 +246,24 @@ where
                 time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// A connection that a proxy made: it says for whom, and the rest is as ever.
+async fn by_proxy<H, F>(
+    socket: Socket,
+    proxy: Endpoint,
+    shard: Rc<Shard>,
+    entrance: Rc<Option<Entrance>>,
+    handler: Rc<H>,
+) where
+    H: Fn(Connection) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let Some(entrance) = &*entrance else { return };
+    let entered = Box::pin(entrance.enter_by_proxy(socket, proxy, &shard)).await;
+    if let Some(connection) = entered {
+        spawn(handler(connection));
     }
 }
 

@@ -14,6 +14,7 @@ use crate::shard::{self, Shard};
 use crate::{event, sweep, time};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use monoio::{IoUringDriver, Runtime, RuntimeBuilder};
+use ringpost_admission::Budget;
 use ringpost_types::TraceId;
 use ringpost_types::limit::Limits;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +40,8 @@ pub struct Options {
     pub pin: bool,
     /// The limits in force.
     pub limits: Limits,
+    /// The memory that all shards share.
+    pub budget: Arc<Budget>,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             shards: None,
             pin: true,
             limits: Limits::default(),
+            budget: Budget::unbounded(),
         }
     }
 }
@@ -163,6 +167,7 @@ impl Machine {
                     .copied()
                     .filter(|_| options.pin),
                 limits: limits.clone(),
+                budget: options.budget.clone(),
                 inbox: machine.handle.inboxes[id].clone(),
                 offload: offload.clone(),
                 main: main.clone(),
@@ -238,6 +243,7 @@ struct Seat {
     id: u16,
     cpu: Option<usize>,
     limits: Arc<Limits>,
+    budget: Arc<Budget>,
     inbox: Arc<Inbox>,
     offload: Arc<Offload>,
     main: Arc<Main>,
@@ -258,7 +264,7 @@ impl Seat {
                 return;
             }
         };
-        let shard = Shard::new(self.id, self.limits, self.inbox, self.offload);
+        let shard = Shard::new(self.id, self.limits, self.budget, self.inbox, self.offload);
         shard.enter();
         let cut = ring.block_on(async {
             shard::spawn(sweep::run(shard.clone()));

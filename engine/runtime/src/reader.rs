@@ -59,7 +59,10 @@ pub struct Port {
     canceller: Cell<Option<Canceller>>,
     /// Whom to wake when the peer has been silent for too long.
     waker: Cell<Option<Waker>>,
-    expired: Cell<bool>,
+    /// Why a wait is over that brought nothing.
+    expired: Cell<Option<io::ErrorKind>>,
+    /// Whether the session can be done without when memory is short.
+    pub spare: Cell<bool>,
     park_due: Cell<u32>,
     silence_due: Cell<u32>,
     write_due: Cell<u32>,
@@ -76,7 +79,8 @@ impl Port {
             got: Cell::new(None),
             canceller: Cell::new(None),
             waker: Cell::new(None),
-            expired: Cell::new(false),
+            expired: Cell::new(None),
+            spare: Cell::new(false),
             park_due: Cell::new(NEVER),
             silence_due: Cell::new(NEVER),
             write_due: Cell::new(NEVER),
@@ -118,16 +122,27 @@ impl Port {
     /// The peer spoke, or nothing is expected of it.
     pub fn silence_over(&self) {
         self.silence_due.set(NEVER);
-        self.expired.set(false);
+        self.expired.set(None);
     }
 
-    /// Whether the peer has been silent for too long; asks once.
-    pub fn take_expired(&self) -> bool {
-        let expired = self.expired.replace(false);
-        if expired {
+    /// Why the wait is over: the peer has been silent for too long, or memory is short; asks once.
+    pub fn take_expired(&self) -> Option<io::ErrorKind> {
+        let expired = self.expired.take();
+        if expired.is_some() {
             self.silence_due.set(NEVER);
         }
         expired
+    }
+
+    /// Whether nobody misses the session: it waits for long and may be done without.
+    pub fn is_idle(&self) -> bool {
+        self.spare.get() && self.phase.get() == Phase::Parked
+    }
+
+    /// Ends the wait for want of memory.
+    pub fn shed(&self) {
+        self.expired.set(Some(io::ErrorKind::OutOfMemory));
+        self.waker.take().into_iter().for_each(Waker::wake);
     }
 
     /// Bounds a write: the peer is cut at `due`. [`NEVER`]: the write is done.
@@ -154,7 +169,7 @@ impl Port {
         let silent = self.silence_due.get() <= tick;
         if silent {
             self.silence_due.set(NEVER);
-            self.expired.set(true);
+            self.expired.set(Some(io::ErrorKind::TimedOut));
             self.waker.take().into_iter().for_each(Waker::wake);
         }
         if self.park_due.get() <= tick || silent {

@@ -9,6 +9,7 @@ use crate::socket::Socket;
 use crate::sweep::Sweep;
 use crate::tickets::Tickets;
 use crate::time;
+use ringpost_admission::Budget;
 use ringpost_types::TraceId;
 use ringpost_types::limit::Limits;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -37,6 +38,8 @@ pub struct Shard {
     pub tickets: Tickets,
     /// The store's change feed.
     pub hub: Rc<Hub>,
+    /// The memory that all shards share.
+    pub budget: Arc<Budget>,
     pub(crate) pool: Pool,
     pub(crate) sweep: Sweep,
     pub(crate) inbox: Arc<Inbox>,
@@ -58,6 +61,7 @@ impl Shard {
     pub(crate) fn new(
         id: u16,
         limits: Arc<Limits>,
+        budget: Arc<Budget>,
         inbox: Arc<Inbox>,
         offload: Arc<Offload>,
     ) -> Rc<Shard> {
@@ -66,7 +70,8 @@ impl Shard {
             limits,
             tickets: Tickets::new(inbox.clone()),
             hub: Rc::new(Hub::new(inbox.clone())),
-            pool: Pool::default(),
+            pool: Pool::new(budget.clone()),
+            budget,
             sweep: Sweep::default(),
             inbox,
             reading: Cell::new(0),

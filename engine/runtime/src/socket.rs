@@ -223,6 +223,37 @@ pub fn shutdown(fd: RawFd) {
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
 
+/// Sends what the kernel takes at once; what it does not take is lost.
+pub fn send_now(fd: RawFd, octets: &[u8]) {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: `octets` lives through the call and is as long as we say.
+    unsafe { libc::send(fd, octets.as_ptr().cast(), octets.len(), flags) };
+}
+
+/// Copies what has arrived without taking it, into the start of `buffer`; how many octets, 0 at the end or after an
+/// error. `None`: nothing yet.
+pub fn peek_now(fd: RawFd, buffer: &mut [u8]) -> Option<usize> {
+    receive_now(fd, buffer, libc::MSG_PEEK)
+}
+
+/// Takes what has arrived, up to as many octets as `buffer` has. As [`peek_now`].
+pub fn take_now(fd: RawFd, buffer: &mut [u8]) -> Option<usize> {
+    receive_now(fd, buffer, 0)
+}
+
+fn receive_now(fd: RawFd, buffer: &mut [u8], flags: libc::c_int) -> Option<usize> {
+    let flags = flags | libc::MSG_DONTWAIT;
+    // SAFETY: `buffer` lives through the call, is ours to write, and is as long as we say.
+    let got = unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), flags) };
+    match usize::try_from(got) {
+        Ok(octets) => Some(octets),
+        Err(_) => match io::Error::last_os_error().raw_os_error() {
+            Some(libc::EAGAIN | libc::EINTR) => None,
+            _ => Some(0),
+        },
+    }
+}
+
 /// Says that nothing more will be written.
 pub fn shutdown_write(fd: RawFd) {
     // SAFETY: as above.

@@ -7,13 +7,18 @@
 
 use crate::reader::Port;
 use crate::slab::Slab;
-use crate::{Shard, time};
+use crate::{Shard, event, time};
+use ringpost_admission::Step;
+use ringpost_types::TraceId;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// One step of the clock.
 pub const TICK: Duration = Duration::from_secs(1);
+/// Idle sessions that are sent away in one step when memory is short, at least: a quarter of them where that is more, so
+/// that no more go than have to.
+const SHED_MIN: usize = 64;
 /// A due time that does not come.
 pub const NEVER: u32 = u32::MAX;
 
@@ -69,11 +74,23 @@ impl Sweep {
         }
     }
 
+    /// Sends idle sessions away that can be done without; tells how many.
+    pub fn shed(&self) -> usize {
+        let idle = self.pick_port(Port::is_idle);
+        let going = (idle.len() / 4).max(SHED_MIN).min(idle.len());
+        idle[..going].iter().for_each(|port| port.shed());
+        going
+    }
+
     /// Cuts every connection: what waits on one fails, and its session ends.
     pub fn cut(&self) {
         for port in self.pick(|_| true) {
             port.cut();
         }
+    }
+
+    fn pick_port(&self, which: impl Fn(&Port) -> bool) -> Vec<Rc<Port>> {
+        self.pick(|row| which(&row.port))
     }
 
     fn pick(&self, which: impl Fn(&Row) -> bool) -> Vec<Rc<Port>> {
@@ -87,5 +104,12 @@ impl Sweep {
 pub async fn run(shard: Rc<Shard>) {
     while let time::First::A(()) = time::first(time::sleep(TICK), shard.closed.wait()).await {
         shard.sweep.step();
+        if shard.budget.step() >= Some(Step::Idlers) {
+            let gone = shard.sweep.shed();
+            event!(
+                TraceId(0),
+                "memory is short: {gone} idle sessions sent away"
+            );
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod binding;
 mod echo;
 mod ending;
+mod entering;
 mod waiting;
 mod waking;
 

@@ -118,6 +118,7 @@ limits! {
     tidy_octets_per_second: "octets" = 16_777_216, "What giving space back reads and writes in a second, in the mean: mail goes first.";
     tidy_live_percent_min: "percent" = 25, "Of a segment of which less lives, the living mails are moved and the file is removed.";
     connection_stall_ms: "milliseconds" = 60_000, "A peer that takes nothing of what is written to it for so long is cut.";
+    proxy_header_ms: "milliseconds" = 5_000, "From accept to the end of a PROXY header: it comes with the first segment.";
     tls_handshake_ms: "milliseconds" = 30_000, "A TLS handshake from its first octet, and silence of the peer within it.";
     memory: "octets" = 0, "All that peers can make grow: connections and their buffers, mails being taken, transcripts, caches, what the store holds back. 0: half of the machine's memory, or of the control group's.";
     admission_connections_max: "connections" = 100_000, "Open connections of all shards and services.";

@@ -182,6 +182,118 @@ async fn fill(connection: &mut Connection) -> io::Result<()> {
     connection.fill().await.map(drop)
 }
 
+/// A peer that lets octets drip is never silent, and yet has to come to an end.
+#[test]
+fn a_deadline_holds_through_drips() {
+    on_shard(|shard| async move {
+        let (mut client, mut server) = pair(&shard).await;
+        server.silence_max(Duration::from_secs(3));
+        server.deadline(Some(Duration::from_secs(5)));
+        let mut ticks = 0;
+        let end = loop {
+            say(&mut client, b"x").await;
+            match server.fill().await {
+                Ok(octets) => server.consume(octets),
+                Err(error) => break error.kind(),
+            }
+            assert!(ticks < 6, "at the sixth tick it is over");
+            tick(&shard, 1);
+            ticks += 1;
+        };
+        assert_eq!(
+            (end, ticks, server.is_late()),
+            (ErrorKind::TimedOut, 6, true)
+        );
+        let readable = server.readable().await.map_err(|error| error.kind());
+        assert_eq!(readable, Err(ErrorKind::TimedOut));
+        // The next command has a time of its own, and in it silence is bounded as ever.
+        server.deadline(Some(Duration::from_secs(100)));
+        assert_ne!(
+            server.fill().await.expect("the octet that came too late"),
+            0
+        );
+        server.consume(1);
+        assert!(matches!(
+            first(server.fill(), hesitate(3)).await,
+            First::B(())
+        ));
+        tick(&shard, 4);
+        let silent = fill(&mut server).await.map_err(|error| error.kind());
+        assert_eq!(
+            (silent, server.is_late()),
+            (Err(ErrorKind::TimedOut), false)
+        );
+        server.deadline(None);
+        tick(&shard, 200);
+        assert!(!server.is_late());
+    });
+}
+
+#[test]
+fn idle_sessions_give_way_when_memory_is_short() {
+    on_shard(|shard| async move {
+        let (mut client, mut server) = pair(&shard).await;
+        server.spare(true);
+        assert!(matches!(
+            first(server.fill(), hesitate(3)).await,
+            First::B(())
+        ));
+        assert_eq!(shard.sweep.shed(), 0, "not yet idle");
+        tick(&shard, 3);
+        assert!(matches!(
+            first(server.fill(), hesitate(3)).await,
+            First::B(())
+        ));
+        server.spare(false);
+        assert_eq!(shard.sweep.shed(), 0, "not to be spared");
+        server.spare(true);
+        assert_eq!(shard.sweep.shed(), 1);
+        let end = fill(&mut server).await.map_err(|error| error.kind());
+        assert_eq!(end, Err(ErrorKind::OutOfMemory));
+        say(&mut server, b"421").await;
+        assert_eq!(take(&mut client, 3).await, b"421");
+    });
+}
+
+/// What connections take of the budget comes back.
+#[test]
+fn memory_comes_back() {
+    let left = on_shard(|shard| async move {
+        let before = shard.budget.taken();
+        let (mut client, mut server) = pair(&shard).await;
+        let two = shard.budget.taken();
+        assert!(two >= before + 2 * 4_096, "{two}");
+        server.input_max(1 << 20);
+        for _ in 0..10 {
+            say(&mut client, &[b'x'; 20_000]).await;
+        }
+        while server.input().len() < 200_000 {
+            server.fill().await.expect("octets");
+        }
+        assert!(shard.budget.taken() > two + 180_000, "grown");
+        server.consume(200_000);
+        server.output().resize(100_000, b'y');
+        let (mut taken, mut sent) = (0, false);
+        while taken < 100_000 {
+            if !sent {
+                server.flush().await.expect("sent");
+                sent = true;
+            }
+            taken += client.fill().await.expect("octets");
+            client.consume(client.input().len());
+        }
+        drop((client, server));
+        hesitate(3).await;
+        let kept = shard.budget.taken();
+        // Buffers of the pool stay for the next; nothing else does.
+        (
+            kept % crate::pool::BUFFER_OCTETS as u64,
+            kept < two + 200_000,
+        )
+    });
+    assert_eq!(left, (0, true));
+}
+
 #[test]
 fn a_deaf_peer_is_cut() {
     on_shard(|shard| async move {
