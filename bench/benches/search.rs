@@ -80,6 +80,7 @@ impl Mailbox {
         mailbox.write(Write::AccountCreate {
             name: "bob@example.org".into(),
             secret: String::new(),
+            scram: None,
         });
         let words = Letters::new();
         for number in 1..=letters {
@@ -215,6 +216,7 @@ fn deliver(number: u64, mail: &[u8]) -> Deliver {
             internal_date: 1_795_000_000,
             prefix: Vec::new(),
         }],
+        items: vec![],
         next: Position {
             segment: 1,
             offset: number * 8_192 + 8_000,

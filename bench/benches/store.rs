@@ -36,6 +36,7 @@ fn records(account: AccountId) -> Vec<Record> {
     };
     let record = || Record {
         targets: vec![target.clone()],
+        items: Vec::new(),
         digest: digest.clone(),
         text: Vec::new(),
         body: Body::Whole(octets.clone()),
@@ -142,6 +143,7 @@ fn log_and_index(criterion: &mut Criterion) {
     let create = Write::AccountCreate {
         name,
         secret: String::new(),
+        scram: None,
     };
     store.submit(create, Some(reply.clone()));
     let wait = |mut missing: usize| {

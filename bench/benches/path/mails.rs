@@ -101,6 +101,7 @@ impl Mail {
         };
         Record {
             targets: vec![target],
+            items: Vec::new(),
             digest: self.digest.clone(),
             text: self.text.clone(),
             body: Body::Whole(self.octets.clone()),

@@ -345,6 +345,7 @@ pub fn create_accounts(store: &dyn Store) {
         let create = Write::AccountCreate {
             name: format!("{number}@example.org"),
             secret: String::new(),
+            scram: None,
         };
         let (sink, token) = (sink.clone(), 0);
         store.submit(create, Some(ReplyTo { sink, token }));

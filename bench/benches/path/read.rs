@@ -86,6 +86,7 @@ fn deliver(
         digest,
         text,
         targets,
+        items: vec![],
         next: Position {
             segment,
             offset: offset + octets,

@@ -56,6 +56,7 @@ mod tests {
         let create = Write::AccountCreate {
             name: "a@example.test".into(),
             secret: String::new(),
+            scram: None,
         };
         assert_eq!(ask(&model, create), Ok(Outcome::Account(AccountId(1))));
         let count = u64::from(LAST) + 2;

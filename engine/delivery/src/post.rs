@@ -12,6 +12,7 @@
 use crate::ingest::{Arrived, Ingest, Inlet};
 use crate::memory::Memory;
 use crate::{Error, placed, trace};
+use ringpost_api::item::Item;
 use ringpost_api::write::{Missing, Placed, Position, Target};
 use ringpost_api::{Outcome, Store};
 pub use ringpost_log::Options as LogOptions;
@@ -46,6 +47,8 @@ pub struct Envelope<'e> {
     pub reverse_path: Option<&'e Address>,
     /// In the order of RCPT; an account that is named twice gets the mail once, for its first address.
     pub recipients: &'e [Recipient],
+    /// Envelopes in which it leaves; with none of them and no recipients the mail is for nobody.
+    pub queue: &'e [Item],
     /// INTERNALDATE, seconds since 1970 UTC.
     pub unix: u64,
 }
@@ -123,7 +126,7 @@ impl Post {
         &self.reader
     }
 
-    /// Delivers a mail to the INBOX of each account. When it is `Ok`, the mail is durable.
+    /// Delivers a mail to the INBOX of each account, and puts it into the queue. When it is `Ok`, the mail is durable.
     pub async fn accept(&self, envelope: Envelope<'_>, arrived: Arrived) -> Result<BlobId, Error> {
         self.wait_for_index().await?;
         let Arrived {
@@ -135,8 +138,13 @@ impl Post {
         } = arrived;
         let record = Record {
             targets: targets(&envelope),
+            items: envelope.queue.to_vec(),
             digest,
-            text,
+            // Nobody searches the queue.
+            text: match envelope.recipients.is_empty() {
+                true => Vec::new(),
+                false => text,
+            },
             body,
         };
         let durable = self.inlet.log.append(record, None).await;
@@ -165,6 +173,7 @@ impl Post {
         };
         let record = Record {
             targets: vec![target],
+            items: Vec::new(),
             digest,
             text,
             body,

@@ -108,6 +108,7 @@ pub fn create(
     Ok(Write::AccountCreate {
         name: address.to_string(),
         secret,
+        scram: None,
     })
 }
 
@@ -118,7 +119,11 @@ pub fn change_secret(
     secret: String,
 ) -> Result<Write, Refusal> {
     let account = find(snapshot, name)?;
-    Ok(Write::AccountSecret { account, secret })
+    Ok(Write::AccountSecret {
+        account,
+        secret,
+        scram: None,
+    })
 }
 
 /// Other bounds for an account; those that are not given stay. 0: no bound.

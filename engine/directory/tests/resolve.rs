@@ -216,7 +216,8 @@ fn changes_are_refused_with_the_reason() {
         create("Dave@example.org"),
         Ok(Write::AccountCreate {
             name: "Dave@example.org".into(),
-            secret: "phc".into()
+            secret: "phc".into(),
+            scram: None,
         })
     );
     assert!(matches!(create("dave"), Err(Refusal::Address(..))));

@@ -66,6 +66,7 @@ fn fill(server: &Server, messages: u64) {
             digest: Vec::new(),
             text: Vec::new(),
             targets: vec![target],
+            items: vec![],
             next: at(sequence + 1),
         };
         server.store.submit(Write::Deliver(deliver), None);

@@ -264,6 +264,7 @@ fn record(account: AccountId, mail: Mail, limits: &Limits) -> Record {
     };
     Record {
         targets: vec![target],
+        items: Vec::new(),
         text: text::row(&mail.digest, &mail.octets, limits),
         digest: mail.digest,
         body: Body::Whole(mail.octets),

@@ -497,6 +497,7 @@ fn append_untold(data: &Path, end: Position) {
     let (log, driver) = file::now(opened).expect("a log");
     let record = Record {
         targets: Vec::new(),
+        items: Vec::new(),
         digest: Vec::new(),
         text: Vec::new(),
         body: Body::Whole(b"Subject: kept\r\n\r\n".to_vec()),

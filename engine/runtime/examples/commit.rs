@@ -495,6 +495,7 @@ fn record(octets: usize) -> Record {
     };
     Record {
         targets: vec![target],
+        items: Vec::new(),
         digest: vec![7; 200],
         text: Vec::new(),
         body: Body::Whole(vec![b'x'; octets]),

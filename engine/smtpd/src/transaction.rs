@@ -259,6 +259,7 @@ impl Transaction {
         let envelope = Envelope {
             reverse_path: self.reverse_path.as_ref(),
             recipients: &self.recipients,
+            queue: &[],
             unix: time::now_unix(),
         };
         setup.post.accept(envelope, arrived).await.map_err(told)?;

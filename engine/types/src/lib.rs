@@ -10,6 +10,6 @@ pub mod network;
 pub mod reply;
 
 pub use address::{Address, Domain};
-pub use id::{AccountId, BlobId, MailboxId, ModSeq, TraceId, Uid};
+pub use id::{AccountId, BlobId, ItemId, MailboxId, ModSeq, TraceId, Uid};
 pub use network::Cidr;
 pub use reply::Reply;

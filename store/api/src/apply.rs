@@ -15,16 +15,20 @@
 //!   the change feed forgets is trimmed, a little with each write.
 
 mod accounts;
+mod aging;
+mod credentials;
 mod deliver;
 mod draft;
 mod filter;
 mod mailboxes;
 mod messages;
+mod queue;
 mod space;
 mod sweep;
 mod trim;
 
 pub use crate::edits::{Edits, Extent, Rows};
+pub use aging::carry;
 
 use crate::{Error, Outcome, Snapshot, Write};
 use draft::Draft;
@@ -36,6 +40,11 @@ pub const KEYWORDS_MAX: u64 = 64;
 pub const EXPUNGE_MAX: usize = 4_000;
 /// Targets of one alias.
 pub const ALIAS_TARGETS_MAX: usize = 1_000;
+/// Items of the queue that one write names.
+pub const ITEMS_MAX: usize = 1_000;
+/// Seconds that the last use of an app password may be behind: a client that logs in anew for every mailbox costs a commit
+/// now and then, not one each.
+pub const USED_EVERY: u64 = 300;
 
 /// What a write is applied under.
 #[derive(Clone, Copy, Debug)]
@@ -88,9 +97,31 @@ pub fn plan(
         Write::Subscribe { account, name, on } => {
             mailboxes::subscribe(&mut draft, *account, name, *on)
         }
-        Write::AccountCreate { name, secret } => accounts::create(&mut draft, name, secret),
+        Write::AccountCreate {
+            name,
+            secret,
+            scram,
+        } => accounts::create(&mut draft, name, secret, scram.as_ref()),
         Write::AccountRemove { account } => accounts::remove(&mut draft, *account),
-        Write::AccountSecret { account, secret } => accounts::secret(&mut draft, *account, secret),
+        Write::AccountSecret {
+            account,
+            secret,
+            scram,
+        } => accounts::secret(&mut draft, *account, secret, scram.as_ref()),
+        Write::CredentialAdd {
+            account,
+            name,
+            scopes,
+            secret,
+            scram,
+        } => credentials::add(&mut draft, *account, name, *scopes, secret, scram.as_ref()),
+        Write::AccountKeys {
+            account,
+            secret,
+            scram,
+        } => credentials::keys(&mut draft, *account, secret, scram),
+        Write::CredentialRemove { account, id } => credentials::remove(&mut draft, *account, *id),
+        Write::CredentialUsed { account, id } => credentials::used(&mut draft, *account, *id),
         Write::Revalidate { account } => mailboxes::revalidate(&mut draft, *account),
         Write::Quota {
             account,
@@ -109,6 +140,18 @@ pub fn plan(
         Write::Unfilter { account, mailbox } => filter::drop(&mut draft, *account, *mailbox),
         Write::AliasPut { address, targets } => accounts::alias_put(&mut draft, address, targets),
         Write::AliasRemove { address } => accounts::alias_remove(&mut draft, address),
+        Write::QueueHold { items, why } => queue::hold(&mut draft, items, why),
+        Write::QueueRelease { items } => queue::release(&mut draft, items),
+        Write::QueueDrop { items } => queue::drop(&mut draft, items),
+        Write::Transcript { trace, row } => aging::transcript(&mut draft, *trace, row),
+        Write::Ban {
+            network,
+            until,
+            reason,
+        } => aging::ban(&mut draft, *network, *until, reason),
+        Write::Unban { network } => aging::unban(&mut draft, *network),
+        Write::Trap { kind, network } => aging::trap(&mut draft, *kind, *network),
+        Write::Expire { now } => aging::expire(&mut draft, *now),
     };
     let outcome = outcome.and_then(|outcome| draft.finish().map(|()| outcome));
     outcome.inspect_err(|_| edits.clear())

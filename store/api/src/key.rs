@@ -7,7 +7,7 @@
 
 use crate::table::Place;
 use crate::{Error, Table};
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, ModSeq, TraceId, Uid};
 
 /// Octets of the longest key. An engine with shorter ones cannot carry the schema.
 pub const OCTETS_MAX: usize = 400;
@@ -81,6 +81,45 @@ pub fn segment(log: u16, segment: u32) -> [u8; 6] {
     key[2..].copy_from_slice(&segment.to_be_bytes());
     key
 }
+
+/// Table credential; `account` is what every row of an account begins with.
+pub fn credential(account: AccountId, kind: u8, id: u32) -> [u8; 9] {
+    let mut key = [0; 9];
+    key[..4].copy_from_slice(&account.0.to_be_bytes());
+    key[4] = kind;
+    key[5..].copy_from_slice(&id.to_be_bytes());
+    key
+}
+
+/// Table queue.
+pub fn item(item: ItemId) -> [u8; 8] {
+    item.0.to_be_bytes()
+}
+
+/// Table due.
+pub fn due(ms: u64, item: ItemId) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&ms.to_be_bytes());
+    key[8..].copy_from_slice(&item.0.to_be_bytes());
+    key
+}
+
+/// Table transcript.
+pub fn trace(trace: TraceId) -> [u8; 8] {
+    trace.0.to_be_bytes()
+}
+
+/// Table expire: a row of the table of that kind, by its own key.
+pub(crate) fn expire(kind: u8, unix: u64, own: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(EXPIRE_HEAD + own.len());
+    key.push(kind);
+    key.extend_from_slice(&unix.to_be_bytes());
+    key.extend_from_slice(own);
+    key
+}
+
+/// Octets of a key of table expire in front of the row's own.
+pub(crate) const EXPIRE_HEAD: usize = 9;
 
 /// Table applied.
 pub fn log(log: u16) -> [u8; 2] {

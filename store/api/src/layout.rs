@@ -117,4 +117,79 @@ layouts! {
         offset: U64,
         sequence: U64,
     }
+
+    Credential = 32 {
+        created: U64,
+        used: U64,
+        scopes: U32,
+        iterations: U32,
+        secret_octets: U16,
+        name_octets: U16,
+        salt_octets: u8,
+        key_octets: u8,
+        zero: U16,
+    }
+
+    Queue = 80 {
+        blob: U64,
+        trace: U64,
+        created: U64,
+        due: U64,
+        hold: U64,
+        expires: U64,
+        by: U64,
+        attempts: U32,
+        flags: U16,
+        recipients: U16,
+        sender_octets: U16,
+        envid_octets: U16,
+        route_octets: U16,
+        why_octets: U16,
+        layout: u8,
+        kind: u8,
+        state: u8,
+        priority: i8,
+        body: u8,
+        zero: [u8; 3],
+    }
+
+    Transcript = 16 {
+        unix: U64,
+        octets: U32,
+        encoding: u8,
+        zero: [u8; 3],
+    }
+
+    Ban = 20 {
+        until: U64,
+        since: U64,
+        count: U32,
+    }
+
+    Reputation = 20 {
+        first: U64,
+        last: U64,
+        hits: U32,
+    }
+}
+
+/// A recipient in a value of table queue.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub(crate) struct Recipient {
+    pub due: U64,
+    pub attempts: U16,
+    pub address_octets: U16,
+    pub orcpt_octets: U16,
+    pub reply_octets: U16,
+    pub type_octets: u8,
+    pub state: u8,
+    pub notify: u8,
+    pub zero: u8,
+}
+
+const _: () = assert!(size_of::<Recipient>() == 20);
+
+impl Fixed for Recipient {
+    const TABLE: Table = Table::Queue;
 }

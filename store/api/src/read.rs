@@ -5,10 +5,16 @@
 //!
 //! Invariant: iteration allocates nothing for each row. A visitor that breaks ends the scan.
 
+mod credential;
 mod feed;
+mod network;
+mod queue;
 
+pub use credential::{app_password, app_passwords, main_keys};
 pub(crate) use feed::kind;
 pub use feed::{Change, Since, changes, changes_since, since, vanished_since};
+pub use network::{ban, bans, reputation, reputations, transcript};
+pub use queue::{due, item, items, next_item};
 
 use crate::row::AddressRow;
 use crate::table::{AccountRow, BlobRow, MailboxRow, MessageRow, SegmentRow};

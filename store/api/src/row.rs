@@ -26,11 +26,11 @@ pub const APPLIED_OCTETS: usize = size_of::<layout::Applied>();
 const DISABLED: u16 = 1;
 
 #[cold]
-fn damaged(table: Table, what: &str) -> Error {
+pub(crate) fn damaged(table: Table, what: &str) -> Error {
     Error::Damaged(format!("table {}: {what}", table.name()))
 }
 
-fn text(table: Table, octets: &[u8]) -> Result<&str, Error> {
+pub(crate) fn text(table: Table, octets: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(octets).map_err(|_| damaged(table, "text is not UTF-8"))
 }
 

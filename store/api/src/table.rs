@@ -21,8 +21,15 @@
 //! | free | log u16, segment u32, offset u64 | octets u64: a stretch that became free and is not yet given back to the file system |
 //! | segment | log u16, segment u32 | drawn below; none while all of the segment is alive |
 //! | sweep | account u32, mailbox u32 | empty: rows of a mailbox that is gone, still to be deleted; mailbox 2^32-1: change rows of an account |
+//! | credential | account u32, kind u8, id u32 | drawn below: [`crate::credential`]; kind 1, id 0: keys of the main password; kind 2: an app password |
+//! | queue | item u64 | drawn below: [`crate::item`], an envelope on its way out |
+//! | due | ms since 1970 u64, item u64 | empty: when an item is to be tried; none while it is held |
+//! | transcript | trace u64 | drawn below: [`crate::transcript`], what a session said |
+//! | ban | family u8 (4, 6), prefix u8, address 4 or 16 octets | drawn below: [`crate::network`] |
+//! | reputation | kind u8 ([`crate::network::Trap`]), network as in ban | drawn below: [`crate::network`] |
+//! | expire | kind u8 (1 transcript, 2 ban, 3 reputation), seconds since 1970 u64, key of the row | empty: rows of those tables by age; a transcript's time is when its session ended, a ban's when it ends, a reputation's the last hit, up to the next full hour |
 //! | applied | log u16 | drawn below: how far a log is in the index |
-//! | setting | name (UTF-8) | u32 each: `version` of the schema, `next_account`, `uidvalidity` (the last one given) |
+//! | setting | name (UTF-8) | u32 each: `version` of the schema, `next_account`, `next_credential`, `uidvalidity` (the last one given), `transcripts`, `bans`, `reputations` (rows there are); u64: `next_item` |
 //!
 //! ```text
 //! account   0               4               8                               16
@@ -72,7 +79,56 @@
 //!           | its sequence                  |
 //!
 //! address   count u16, then each target: 0 u8, account u32, or 1 u8, octets u16, address key
+//!
+//! credential
+//!           0                               8                               16
+//!           | created, seconds              | last used, seconds; 0: never  |
+//!           16              20              24      26      28  29  30      32
+//!           | scopes        | iterations    | secret| name  |slt|key| zero  |
+//!           secret, name, slt: their octets; key: 32, or 0 without SCRAM keys. Behind it secret (PHC), name, salt,
+//!           StoredKey, ServerKey. RFC 5802 §3.
+//!
+//! queue     0                               8                               16
+//!           | blob                          | trace                         |
+//!           16                              24                              32
+//!           | created, ms                   | due, ms                       |
+//!           32                              40                              48
+//!           | hold, ms                      | expires, ms                   |
+//!           48                              56              60      62      64
+//!           | deliver by, ms                | attempts      | flags | rcpts |
+//!           64      66      68      70      72  73  74  75  76  77          80
+//!           | sender| envid | route | why   |lay|knd|sta|pri|bod| zero      |
+//!           rcpts: their count; sender, envid, route, why: their octets; lay: 1, the layout. Times: 0, none.
+//!           flags: 1 SMTPUTF8, 2 REQUIRETLS, 4 RET=FULL, 8 RET=HDRS, 16 BY mode N (else R), 32 BY trace.
+//!           Behind it sender, envid, route, why, then each recipient:
+//!           0                               8       10      12      14      16  17  18  19  20
+//!           | due, ms                       | tries | addr  | orcpt | reply |typ|sta|ntf| 0 |
+//!           tries: attempts; addr, orcpt, reply, typ: octets of address, of ORCPT's address and type, of the last reply.
+//!           Behind it address, type, ORCPT address, reply.
+//!
+//! transcript
+//!           0                               8               12  13          16
+//!           | seconds                       | octets        |enc| zero      |
+//!           octets: of the text; enc: 0 as it is, 1 lz4. Behind it the text.
+//!
+//! ban       0                               8                               16
+//!           | until, seconds; 2^64-1: ever  | since, seconds                |
+//!           16              20
+//!           | count         |
+//!           Behind it the reason.
+//!
+//! reputation
+//!           0                               8                               16
+//!           | first, seconds                | last, seconds                 |
+//!           16              20
+//!           | hits          |
 //! ```
+//!
+//! An item has the same octets in its log record, where they lie until the record does; `lay` tells how to read them there.
+//! The envelope keeps its key while it is put off again and again; what a scheduler walks through is `due`, 16 octets a row.
+//!
+//! What is to expire has its time in `expire`, which is scanned from the beginning; the row itself is found by what it is
+//! about. A trace tells when its session began, behind the shard's number, and sessions end in another order.
 //!
 //! A message row is kept small and of one size because FETCH FLAGS walks all of them: the recipient's prefix has
 //! a table of its own. The name of an account is its primary address.
@@ -92,11 +148,12 @@
 //! |---|---|
 //! | 1 | account rows of 32 octets, without what follows `flags`; blob rows of 40 octets, without stored form and record; none of text, filter, free, segment, sweep |
 //! | 2 | messages, quota and trimming; mails stored packed or in a segment of their own; space given back |
+//! | 3 | credential, queue, due, transcript, ban, reputation, expire: tables that were not there |
 
 use ringpost_types::{BlobId, MailboxId, ModSeq, Uid};
 
 /// Version of this schema, stored under setting `version`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One table of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,13 +173,20 @@ pub enum Table {
     Free,
     Segment,
     Sweep,
+    Credential,
+    Queue,
+    Due,
+    Transcript,
+    Ban,
+    Reputation,
+    Expire,
     Applied,
     Setting,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 23] = [
         Table::Account,
         Table::Address,
         Table::Mailbox,
@@ -137,6 +201,13 @@ impl Table {
         Table::Free,
         Table::Segment,
         Table::Sweep,
+        Table::Credential,
+        Table::Queue,
+        Table::Due,
+        Table::Transcript,
+        Table::Ban,
+        Table::Reputation,
+        Table::Expire,
         Table::Applied,
         Table::Setting,
     ];
@@ -158,6 +229,13 @@ impl Table {
             Table::Free => "free",
             Table::Segment => "segment",
             Table::Sweep => "sweep",
+            Table::Credential => "credential",
+            Table::Queue => "queue",
+            Table::Due => "due",
+            Table::Transcript => "transcript",
+            Table::Ban => "ban",
+            Table::Reputation => "reputation",
+            Table::Expire => "expire",
             Table::Applied => "applied",
             Table::Setting => "setting",
         }
@@ -353,7 +431,7 @@ pub struct BlobRow {
     pub checksum: u64,
     /// The record that brought it, in the same segment unless the mail, a large one, has a segment of its own.
     pub record: Stretch,
-    /// Message rows that point here.
+    /// Message rows and queue items that point here.
     pub references: u32,
 }
 

@@ -44,7 +44,7 @@ impl From<Error> for Refused {
 type Step = fn(&mut dyn Rows) -> Result<(), Error>;
 
 /// The step from version n to n + 1 at place n - 1.
-const STEPS: [Step; VERSION as usize - 1] = [to_2];
+const STEPS: [Step; VERSION as usize - 1] = [to_2, to_3];
 
 /// Brings a store to [`VERSION`]. To be called in one transaction, before anything else is done with the store.
 pub fn upgrade(rows: &mut dyn Rows) -> Result<Upgraded, Refused> {
@@ -96,6 +96,11 @@ fn to_2(rows: &mut dyn Rows) -> Result<(), Error> {
         ];
         Ok(parts.concat())
     })
+}
+
+/// 3 has tables that 2 had not, and they begin empty.
+fn to_3(_: &mut dyn Rows) -> Result<(), Error> {
+    Ok(())
 }
 
 /// Replaces every value of a table by what `convert` makes of key and value.

@@ -3,8 +3,11 @@
 //! A write names accounts, mailboxes and UIDs, never rows or keys; [`crate::apply`] turns it into rows inside the
 //! backend's transaction. A write that fails leaves nothing behind and does not touch its neighbours.
 
+use crate::credential::Scram;
+use crate::item::Item;
+use crate::network::Trap;
 use crate::table::{Encoding, Stretch};
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use ringpost_types::{AccountId, BlobId, Cidr, ItemId, MailboxId, ModSeq, TraceId, Uid};
 
 /// How far a log has been applied: everything before `(segment, offset)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,11 +78,40 @@ pub enum Write {
     /// since. RFC 9051 §2.3.1.1.
     Revalidate { account: AccountId },
     /// Make an account with INBOX, Drafts, Sent, Junk, Trash and Archive.
-    AccountCreate { name: String, secret: String },
+    AccountCreate {
+        name: String,
+        secret: String,
+        /// Keys of the same password.
+        scram: Option<Scram>,
+    },
     /// Remove an account, its mail and the addresses that lead only to it.
     AccountRemove { account: AccountId },
-    /// Replace the password hash.
-    AccountSecret { account: AccountId, secret: String },
+    /// Replace the password hash, and the keys of the old password by those of the new one, or by none.
+    AccountSecret {
+        account: AccountId,
+        secret: String,
+        scram: Option<Scram>,
+    },
+    /// Give an account one more password, for some program of its owner. Its name is its own within the account.
+    CredentialAdd {
+        account: AccountId,
+        name: String,
+        /// Bits of [`crate::credential::scope`].
+        scopes: u32,
+        secret: String,
+        scram: Option<Scram>,
+    },
+    /// Keys of the main password, for an account that has none. Nobody waits for it; where `secret` is not its hash any
+    /// more, the password was changed meanwhile, and nothing is done.
+    AccountKeys {
+        account: AccountId,
+        secret: String,
+        scram: Scram,
+    },
+    /// Take an app password away.
+    CredentialRemove { account: AccountId, id: u32 },
+    /// An app password was used just now. Nobody waits for it; one that is gone by now is no error.
+    CredentialUsed { account: AccountId, id: u32 },
     /// What an account may have; 0: no bound. RFC 9208 §5.
     Quota {
         account: AccountId,
@@ -114,6 +146,28 @@ pub enum Write {
     },
     /// Remove an alias. The primary address of an account stays.
     AliasRemove { address: String },
+    /// Hold items of the queue: nobody tries them until they are released. Items that are gone are passed over.
+    QueueHold { items: Vec<ItemId>, why: String },
+    /// Let held items go on when they are due.
+    QueueRelease { items: Vec<ItemId> },
+    /// Take items out of the queue without a word to anybody; their mail is let go of.
+    QueueDrop { items: Vec<ItemId> },
+    /// Keep what a session said; `row` by [`crate::transcript::encode`]. In place of an earlier one of the same trace.
+    /// Nobody waits for it.
+    Transcript { trace: TraceId, row: Vec<u8> },
+    /// Ban a network until a time, in seconds since 1970 UTC; `u64::MAX`: for ever. In place of an earlier ban.
+    Ban {
+        network: Cidr,
+        until: u64,
+        reason: String,
+    },
+    /// Lift a ban. One that is not there is no error.
+    Unban { network: Cidr },
+    /// A network was caught once more. Nobody waits for it.
+    Trap { kind: Trap, network: Cidr },
+    /// Drop what expired up to `now`, in seconds since 1970 UTC: transcripts, bans, reputations, or as much as one
+    /// write may: see [`Outcome::Swept`].
+    Expire { now: u64 },
 }
 
 /// Where an alias leads.
@@ -148,8 +202,10 @@ pub struct Deliver {
     pub digest: Vec<u8>,
     /// Its row in table text; empty: none.
     pub text: Vec<u8>,
-    /// One for each mailbox it goes to. Empty: the record is applied and its octets are free.
+    /// One for each mailbox it goes to.
     pub targets: Vec<Target>,
+    /// One for each envelope that it leaves in. Neither targets nor items: the record is applied and its octets are free.
+    pub items: Vec<Item>,
     /// Where the log goes on after this record. A record before the applied position is passed over.
     pub next: Position,
 }
@@ -277,6 +333,10 @@ pub enum Outcome {
     Mailbox(MailboxId),
     /// A new account.
     Account(AccountId),
+    /// A new app password.
+    Credential(u32),
+    /// Items of the queue that were there and to which it was done, in the order in which they were named.
+    Items(Vec<ItemId>),
 }
 
 /// Where a target's message is. APPENDUID. RFC 9051 §7.1.

@@ -95,6 +95,7 @@ fn deliver(accounts: &[u32]) -> Write {
         digest: vec![],
         text: vec![],
         targets: accounts.iter().map(target).collect(),
+        items: vec![],
         next: Position {
             segment: 1,
             offset: 200,

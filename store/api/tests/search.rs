@@ -42,6 +42,7 @@ fn deliver(sequence: u64, text: Vec<u8>) -> Write {
             internal_date: 1_000,
             prefix: vec![],
         }],
+        items: vec![],
         next: Position {
             segment: 1,
             offset: sequence * 4096 + 2048,
@@ -55,7 +56,14 @@ fn rows() -> Memory {
     let mut rows = Memory::default();
     let name = "a@example.test".into();
     let secret = String::new();
-    done(&mut rows, Write::AccountCreate { name, secret });
+    done(
+        &mut rows,
+        Write::AccountCreate {
+            name,
+            secret,
+            scram: None,
+        },
+    );
     rows
 }
 
@@ -300,7 +308,15 @@ fn a_filter_goes_with_its_mailbox() {
     let store = Model::default();
     let name = "a@example.test".into();
     let secret = String::new();
-    ask(&store, Write::AccountCreate { name, secret }).expect("an account");
+    ask(
+        &store,
+        Write::AccountCreate {
+            name,
+            secret,
+            scram: None,
+        },
+    )
+    .expect("an account");
     for sequence in 1..=5 {
         let row = text::encode(b"", b"some text", 0, 0);
         ask(&store, deliver(sequence, row)).expect("a mail");

@@ -42,6 +42,7 @@ fn main() {
         let create = Write::AccountCreate {
             name: format!("a{number}@example.test"),
             secret: String::new(),
+            scram: None,
         };
         ask(&*store, create).expect("a new account");
     }
@@ -121,6 +122,7 @@ fn template(number: u64) -> Deliver {
         },
         checksum: number,
         targets: Vec::new(),
+        items: Vec::new(),
         digest: Vec::new(),
         text: Vec::new(),
         next,

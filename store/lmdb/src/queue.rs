@@ -153,8 +153,19 @@ pub(crate) fn octets(write: &Write) -> usize {
             // A target takes a message row and a change row besides.
             let prefixes = deliver.targets.iter();
             let prefixes = prefixes.map(|target| target.prefix.len() + 100);
-            deliver.digest.len() + deliver.text.len() + prefixes.sum::<usize>()
+            // An item takes a row in each of queue and due; a recipient some 20 octets beside its texts.
+            let items = deliver.items.iter().map(|item| {
+                let recipients = item.recipients.iter();
+                let recipients = recipients.map(|recipient| recipient.address.len() + 40);
+                200 + recipients.sum::<usize>()
+            });
+            let rows = prefixes.sum::<usize>() + items.sum::<usize>();
+            deliver.digest.len() + deliver.text.len() + rows
         }
+        Write::Transcript { row, .. } => row.len() + 128,
+        Write::QueueHold { items, .. }
+        | Write::QueueRelease { items }
+        | Write::QueueDrop { items } => items.len() * 512,
         Write::Store(store) => store.uids.len() * 128,
         Write::Text { row, .. } => row.len() + 128,
         Write::Filter { rows, .. } => rows.iter().map(Vec::len).sum::<usize>() + 128,

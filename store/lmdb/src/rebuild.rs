@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! old index --- as far as it can be read ---> accounts, secrets, addresses, mailboxes     salvage
+//!                                              credentials, bans, items of the queue       kept
 //! logs -------- all of them, merged by date -> deliveries, moved mails                    replay
 //!                                              index.rebuilding --- takes the place of ---> index
 //!                                              the old one stays as index.before-rebuild-N
@@ -14,6 +15,7 @@
 //! Invariants: logs are not written to; the old index is moved aside, never removed; the new one takes its place in one step,
 //! when it is complete and durable; a run that ends before that has changed nothing.
 
+mod kept;
 mod replay;
 mod salvage;
 
@@ -57,6 +59,10 @@ pub struct Rebuilt {
     /// Mails, each once.
     pub mails: u64,
     pub messages: u64,
+    /// Items of the queue that came back.
+    pub items: u64,
+    /// Of them those that are held, for nobody knows whether they were sent.
+    pub held: u64,
     /// Mails for accounts that are no more.
     pub dropped: u64,
     /// Stretches of the logs that are damaged; mails in them are not in the index.

@@ -35,6 +35,7 @@ fn begin(data: &Path) -> Arc<Lmdb> {
     let create = Write::AccountCreate {
         name: "a@example.test".into(),
         secret: String::new(),
+        scram: None,
     };
     assert_eq!(ask(&*lmdb, create), Ok(Outcome::Account(ACCOUNT)));
     lmdb
@@ -69,6 +70,7 @@ fn deliver(lmdb: &Lmdb, data: &Path, sizes: &[usize]) {
         mail.extend((0..size).map(|at| b'a' + (at * 7 + number) as u8 % 26));
         let record = Record {
             targets: vec![target],
+            items: Vec::new(),
             digest: vec![7; 20],
             text: vec![8; 30],
             body: Body::Whole(mail),

@@ -56,6 +56,7 @@ fn what_meets_it_fails_alone() {
     let second = Write::AccountCreate {
         name: "b@example.test".into(),
         secret: String::new(),
+        scram: None,
     };
     assert_eq!(ask(&*lmdb, second), Ok(Outcome::Account(AccountId(2))));
     for number in 0..MAILS {

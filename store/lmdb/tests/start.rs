@@ -37,6 +37,7 @@ fn begin(data: &Path) -> Arc<Lmdb> {
     let create = Write::AccountCreate {
         name: "a@example.test".into(),
         secret: String::new(),
+        scram: None,
     };
     assert_eq!(ask(&*lmdb, create), Ok(Outcome::Account(ACCOUNT)));
     lmdb
@@ -70,6 +71,7 @@ fn append(data: &Path, log: u16, end: Position, count: usize, digest: usize) -> 
         let octets = format!("Subject: {number}\r\n\r\n").into_bytes();
         let record = Record {
             targets: vec![target],
+            items: Vec::new(),
             digest: vec![7; digest],
             text: Vec::new(),
             body: Body::Whole(octets),

@@ -266,6 +266,7 @@ impl Log {
     pub fn append(&self, record: Record, reply: Option<ReplyTo>) -> Append {
         let Record {
             targets,
+            items,
             digest,
             text,
             body,
@@ -291,6 +292,7 @@ impl Log {
                 targets,
                 digest,
                 text,
+                items,
             },
             encoding,
             octets,
@@ -305,6 +307,7 @@ impl Log {
         let Carried {
             blob,
             targets,
+            items,
             digest,
             text,
             octets,
@@ -318,6 +321,7 @@ impl Log {
                 targets,
                 digest,
                 text,
+                items,
             },
             encoding,
             octets,
@@ -491,6 +495,13 @@ impl Shared {
         };
         out.extend_from_slice(&parts.digest);
         out.extend_from_slice(&parts.text);
+        let items = out.len();
+        let encoded = record::encode_items(&parts.items, out);
+        let items_octets = encoded.and_then(|()| u32::try_from(out.len() - items).ok());
+        let Some(items_octets) = items_octets else {
+            out.truncate(at);
+            return Err(LogError::TooLarge);
+        };
         let sequence = self.sequence.replace(self.sequence.get() + 1);
         let header = Header {
             version: Version::Second,
@@ -503,6 +514,7 @@ impl Shared {
             decisions_octets,
             digest_octets,
             text_octets,
+            items_octets,
             mail_octets,
             stored_octets,
             meta_checksum: record::checksum(&out[meta..]),

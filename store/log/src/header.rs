@@ -8,16 +8,17 @@
 //! 24 sequence u64
 //! 32 blob u64: the mail's name; of a mail, log and sequence; of a moved one, those it came with
 //! 40 decisions octets u32    44 digest octets u32
-//! 48 text octets u32         52 zero u32
+//! 48 text octets u32         52 items octets u32
 //! 56 mail octets u64: as they came
 //! 64 stored octets u64: as they stand, here or in the own segment
-//! 72 checksum u64: XXH3-64 of decisions, digest and text
+//! 72 checksum u64: XXH3-64 of decisions, digest, text and items
 //! 80 checksum u64: XXH3-64 of the mail
 //! 88 checksum u64: XXH3-64 of the stored octets
-//! 96 decisions ++ digest ++ text ++ stored octets, unless in an own segment ++ zero up to a multiple of 8
+//! 96 decisions ++ digest ++ text ++ items ++ stored octets, unless in an own segment ++ zero up to a multiple of 8
 //! ```
 //! Little-endian. Every later version keeps octets 0..16: a program that knows it not can tell it for certain, and
-//! refuses it where it would have cut it off as a torn tail. What is checked without unpacking: all of it.
+//! refuses it where it would have cut it off as a torn tail. What is checked without unpacking: all of it. Programs that
+//! knew of no items want zero at 52, and so take a record with items for a later version's.
 //!
 //! Version 1 stands in segments of version 1 and is read there, never written:
 //!
@@ -97,11 +98,13 @@ pub struct Header {
     pub digest_octets: u32,
     /// Length of the text.
     pub text_octets: u32,
+    /// Length of the items of the queue.
+    pub items_octets: u32,
     /// Length of the raw mail.
     pub mail_octets: u64,
     /// Length of the mail as it is stored.
     pub stored_octets: u64,
-    /// XXH3-64 of decisions, digest and text.
+    /// XXH3-64 of decisions, digest, text and items.
     pub meta_checksum: u64,
     /// XXH3-64 of the raw mail.
     pub mail_checksum: u64,
@@ -135,6 +138,7 @@ impl Header {
         out[40..44].copy_from_slice(&self.decisions_octets.to_le_bytes());
         out[44..48].copy_from_slice(&self.digest_octets.to_le_bytes());
         out[48..52].copy_from_slice(&self.text_octets.to_le_bytes());
+        out[52..56].copy_from_slice(&self.items_octets.to_le_bytes());
         out[56..64].copy_from_slice(&self.mail_octets.to_le_bytes());
         out[64..72].copy_from_slice(&self.stored_octets.to_le_bytes());
         out[72..80].copy_from_slice(&self.meta_checksum.to_le_bytes());
@@ -154,12 +158,15 @@ impl Header {
         }
     }
 
-    /// Octets of decisions, digest and text together.
+    /// Octets of decisions, digest, text and items together.
     pub fn meta_octets(&self) -> u64 {
-        [self.decisions_octets, self.digest_octets, self.text_octets]
-            .map(u64::from)
-            .iter()
-            .sum()
+        let parts = [
+            self.decisions_octets,
+            self.digest_octets,
+            self.text_octets,
+            self.items_octets,
+        ];
+        parts.map(u64::from).iter().sum()
     }
 
     /// Octets of the mail in the record itself.
@@ -206,7 +213,7 @@ fn read_second(octets: &[u8], salt: u64) -> Result<Header, BadHeader> {
         1 => Encoding::Zstd,
         _ => return Err(BadHeader::Newer),
     };
-    if octets[4] != 2 || length != HEADER_OCTETS || octets[19] != 0 || u32_at(52) != 0 {
+    if octets[4] != 2 || length != HEADER_OCTETS || octets[19] != 0 {
         return Err(BadHeader::Newer);
     }
     Ok(Header {
@@ -220,6 +227,7 @@ fn read_second(octets: &[u8], salt: u64) -> Result<Header, BadHeader> {
         decisions_octets: u32_at(40),
         digest_octets: u32_at(44),
         text_octets: u32_at(48),
+        items_octets: u32_at(52),
         mail_octets: u64_at(56),
         stored_octets: u64_at(64),
         meta_checksum: u64_at(72),
@@ -256,6 +264,7 @@ fn read_first(octets: &[u8], salt: u64) -> Option<Header> {
         decisions_octets: u32_at(16),
         digest_octets: u32_at(20),
         text_octets: 0,
+        items_octets: 0,
         mail_octets: u64_at(24),
         stored_octets: u64_at(24),
         meta_checksum: u64_at(32),
@@ -280,6 +289,7 @@ mod tests {
             decisions_octets: 5,
             digest_octets: 6,
             text_octets: 7,
+            items_octets: 20,
             mail_octets: 8,
             stored_octets: 9,
             meta_checksum: 10,
@@ -311,12 +321,12 @@ mod tests {
     #[test]
     fn its_record_ends_on_a_multiple_of_eight() {
         let header = example();
-        assert_eq!(header.record_octets(), 128); // 96 + 5 + 6 + 7 + 9 = 123
+        assert_eq!(header.record_octets(), 144); // 96 + 5 + 6 + 7 + 20 + 9 = 143
         let own_segment = Header {
             own_segment: 7,
             ..header
         };
-        assert_eq!(own_segment.record_octets(), 120);
+        assert_eq!(own_segment.record_octets(), 136);
         let endless = Header {
             stored_octets: u64::MAX,
             ..header

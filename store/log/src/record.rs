@@ -2,9 +2,10 @@
 //!
 //! Its octets are drawn in [`crate::header`]. Decisions are the targets of a [`Deliver`], count u16, then each: account
 //! u32, mailbox u32, missing u8, flags u32, internal date u64, keyword count u8, keywords (length u8 ++ octets), prefix
-//! length u16 ++ octets. Little-endian.
+//! length u16 ++ octets. Items of the queue: each octets u32, and so many as table queue has them, without the mail's name,
+//! which the header tells. Little-endian.
 //!
-//! | record | mail | decisions, digest, text | the index is told |
+//! | record | mail | decisions, digest, text, items | the index is told |
 //! |---|---|---|---|
 //! | mail | in the record | of the mail | [`Deliver`] |
 //! | mail, own segment | alone in a segment, finished and durable before the record | of the mail | [`Deliver`] |
@@ -20,6 +21,7 @@ use crate::header::{Header, Kind};
 use crate::segment::HEAD_OCTETS;
 use crate::stream::Streamed;
 use ringpost_api::Write;
+use ringpost_api::item::{Item, ItemRow};
 use ringpost_api::table::{BlobRow, Encoding, Stretch};
 use ringpost_api::write::{Deliver, Missing, Position, Relocate, Target};
 use ringpost_types::{AccountId, BlobId, MailboxId};
@@ -33,6 +35,8 @@ pub const ALIGN: u64 = 8;
 pub struct Record {
     /// Where it goes.
     pub targets: Vec<Target>,
+    /// Envelopes that it leaves in.
+    pub items: Vec<Item>,
     /// What `message::digest` made of it.
     pub digest: Vec<u8>,
     /// Its row in table text; empty: none.
@@ -57,6 +61,8 @@ pub struct Carried {
     pub blob: BlobId,
     /// Where it once went.
     pub targets: Vec<Target>,
+    /// Envelopes that it came in for.
+    pub items: Vec<Item>,
     /// Its digest.
     pub digest: Vec<u8>,
     /// Its row in table text; empty: none.
@@ -100,6 +106,8 @@ pub struct Moved {
     pub text: Vec<u8>,
     /// Where it once went.
     pub targets: Vec<Target>,
+    /// Envelopes that it came in for.
+    pub items: Vec<Item>,
 }
 
 impl Entry {
@@ -124,6 +132,7 @@ impl Entry {
             targets,
             digest,
             text,
+            items,
         } = parts;
         match header.kind {
             Kind::Mail => Entry::Deliver(Deliver {
@@ -138,6 +147,7 @@ impl Entry {
                 digest,
                 text,
                 targets,
+                items,
                 next,
             }),
             Kind::Moved => Entry::Relocate(Moved {
@@ -156,6 +166,7 @@ impl Entry {
                 digest,
                 text,
                 targets,
+                items,
             }),
         }
     }
@@ -218,13 +229,14 @@ impl Entry {
     /// What goes along when the mail moves on.
     pub fn carried(self) -> Carried {
         let place = self.place();
-        let (blob, targets, digest, text) = match self {
-            Entry::Deliver(d) => (d.blob, d.targets, d.digest, d.text),
-            Entry::Relocate(m) => (m.relocate.blob, m.targets, m.digest, m.text),
+        let (blob, targets, items, digest, text) = match self {
+            Entry::Deliver(d) => (d.blob, d.targets, d.items, d.digest, d.text),
+            Entry::Relocate(m) => (m.relocate.blob, m.targets, m.items, m.digest, m.text),
         };
         Carried {
             blob,
             targets,
+            items,
             digest,
             text,
             octets: place.octets,
@@ -240,6 +252,7 @@ pub(crate) struct Parts {
     pub targets: Vec<Target>,
     pub digest: Vec<u8>,
     pub text: Vec<u8>,
+    pub items: Vec<Item>,
 }
 
 impl Parts {
@@ -249,11 +262,13 @@ impl Parts {
             return None;
         }
         let (decisions, rest) = meta.split_at(header.decisions_octets as usize);
-        let (digest, text) = rest.split_at(header.digest_octets as usize);
+        let (digest, rest) = rest.split_at(header.digest_octets as usize);
+        let (text, items) = rest.split_at(header.text_octets as usize);
         Some(Parts {
             targets: targets(decisions)?,
             digest: digest.to_vec(),
             text: text.to_vec(),
+            items: self::items(items)?,
         })
     }
 }
@@ -285,6 +300,29 @@ pub(crate) fn encode_targets(targets: &[Target], out: &mut Vec<u8>) -> Option<()
         out.extend_from_slice(&target.prefix);
     }
     Some(())
+}
+
+/// Appends `items` as a record's. `None` where one of them is longer than a length field can tell.
+pub(crate) fn encode_items(items: &[Item], out: &mut Vec<u8>) -> Option<()> {
+    for item in items {
+        let at = out.len();
+        out.extend_from_slice(&[0; 4]);
+        item.encode(out)?;
+        let octets = u32::try_from(out.len() - at - 4).ok()?;
+        out[at..at + 4].copy_from_slice(&octets.to_le_bytes());
+    }
+    Some(())
+}
+
+/// Reads a record's items; `None` where they contradict themselves.
+pub fn items(octets: &[u8]) -> Option<Vec<Item>> {
+    let (mut rest, mut items) = (octets, Vec::new());
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(take(&mut rest)?);
+        let octets = run(&mut rest, usize::try_from(length).ok()?)?;
+        items.push(ItemRow::read(octets).ok()?.to_item());
+    }
+    Some(items)
 }
 
 /// Reads a record's decisions; `None` where they contradict themselves.
@@ -375,5 +413,26 @@ mod tests {
         for end in 0..out.len() {
             assert_eq!(targets(&out[..end]), None, "cut at {end}");
         }
+    }
+
+    #[test]
+    fn items_come_back_and_a_cut_is_told() {
+        let item = |address: &str| Item {
+            recipients: vec![ringpost_api::item::Recipient {
+                address: address.into(),
+                ..Default::default()
+            }],
+            ..Item::default()
+        };
+        let both = [item("a@other.test"), item("b@other.test")];
+        let mut out = Vec::new();
+        encode_items(&both[..1], &mut out).expect("within all lengths");
+        let first = out.len();
+        encode_items(&both[1..], &mut out).expect("within all lengths");
+        assert_eq!(items(&out).as_deref(), Some(&both[..]));
+        for end in (1..out.len()).filter(|&end| end != first) {
+            assert_eq!(items(&out[..end]), None, "cut at {end}");
+        }
+        assert_eq!(encode_items(&[Item::default()], &mut out), None, "nobody");
     }
 }

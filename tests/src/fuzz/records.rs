@@ -29,6 +29,7 @@ fn header() -> Header {
         decisions_octets: 3,
         digest_octets: 4,
         text_octets: 5,
+        items_octets: 0,
         mail_octets: 6,
         stored_octets: 6,
         meta_checksum: 7,

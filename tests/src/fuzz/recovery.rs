@@ -58,6 +58,7 @@ fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Write> {
             let carried = Carried {
                 blob: BlobId::new(9, 9),
                 targets: vec![target.clone()],
+                items: Vec::new(),
                 digest: vec![7; 9],
                 text: Vec::new(),
                 octets: length as u64,
@@ -68,6 +69,7 @@ fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Write> {
         }
         let record = Record {
             targets: vec![target.clone()],
+            items: Vec::new(),
             digest: vec![7; 9],
             text: vec![5; 3],
             body: Body::Whole(mail),

@@ -189,7 +189,14 @@ fn mailbox(mails: &[Vec<u8>], listed: usize) -> Memory {
     };
     let name = "a@example.test".into();
     let secret = String::new();
-    write(&mut rows, Write::AccountCreate { name, secret });
+    write(
+        &mut rows,
+        Write::AccountCreate {
+            name,
+            secret,
+            scram: None,
+        },
+    );
     let inbox = key::mailbox(INBOX.0, INBOX.1);
     let mut row = rows
         .get(Table::Mailbox, &inbox)

@@ -122,6 +122,7 @@ fn an_account_gets_a_mail_once() {
     let envelope = Envelope {
         reverse_path: Some(&sender),
         recipients: &recipients,
+        queue: &[],
         unix: 5,
     };
     let targets = targets(&envelope);
@@ -144,6 +145,7 @@ fn accepted_mail_reaches_the_index_in_order() {
             let envelope = Envelope {
                 reverse_path: None,
                 recipients: &recipients,
+                queue: &[],
                 unix: 0,
             };
             let mail = arrived(&post, format!("Subject: {number}\r\n\r\n").as_bytes()).await;
@@ -212,6 +214,7 @@ fn mail_waits_while_the_index_is_behind() {
         let envelope = Envelope {
             reverse_path: None,
             recipients: &recipients,
+            queue: &[],
             unix: 0,
         };
         let mail = arrived(&post, b"a\r\n").await;
@@ -236,6 +239,7 @@ fn mail_is_refused_at_once_while_the_index_takes_nothing() {
                 let envelope = Envelope {
                     reverse_path: None,
                     recipients: &recipients,
+                    queue: &[],
                     unix: 0,
                 };
                 let mail = arrived(&post, b"a\r\n").await;

@@ -19,7 +19,15 @@ impl House {
     fn new() -> Self {
         let store = Model::default();
         let (name, secret) = ("alice@example.test".into(), String::new());
-        ask(&store, Write::AccountCreate { name, secret }).expect("an account");
+        ask(
+            &store,
+            Write::AccountCreate {
+                name,
+                secret,
+                scram: None,
+            },
+        )
+        .expect("an account");
         House { store, mails: 0 }
     }
 

@@ -45,7 +45,14 @@ impl Server {
         let store = Lmdb::open(dir.path(), ringpost_lmdb::Options::default()).expect("a store");
         let secret = secret::hash(PASSWORD.as_bytes()).expect("a hash");
         let name = USER.into();
-        let account = match submit(&store, Write::AccountCreate { name, secret }) {
+        let account = match submit(
+            &store,
+            Write::AccountCreate {
+                name,
+                secret,
+                scram: None,
+            },
+        ) {
             Ok(Outcome::Account(account)) => account,
             other => panic!("no account: {other:?}"),
         };
@@ -107,6 +114,7 @@ impl Server {
                     let envelope = Envelope {
                         reverse_path: None,
                         recipients: &recipients,
+                        queue: &[],
                         unix: time::now_unix(),
                     };
                     let arrived = ingest.finish().await.expect("arrived");

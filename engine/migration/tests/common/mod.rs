@@ -46,6 +46,7 @@ impl World {
             let create = Write::AccountCreate {
                 name: (*name).into(),
                 secret: String::new(),
+                scram: None,
             };
             let made = perform(&*store, create);
             assert!(matches!(

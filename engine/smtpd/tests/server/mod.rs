@@ -149,6 +149,7 @@ impl Server {
             Write::AccountCreate {
                 name: name.into(),
                 secret: password.clone(),
+                scram: None,
             },
         ) {
             Outcome::Account(id) => id,

@@ -1,14 +1,15 @@
 //! Accounts and the addresses that lead to them.
 //!
 //! In:  names and addresses from the command line or the admin service.
-//! Out: rows of the tables account and address, and the mailboxes of an account.
+//! Out: rows of the tables account, address and credential, and the mailboxes of an account.
 //!
 //! Invariants: the address that an account is named by leads to it as long as it exists; an id is never given
 //! out again.
 
 use super::draft::{Account, Draft};
 use super::sweep::{self, Sweep};
-use super::{ALIAS_TARGETS_MAX, mailboxes};
+use super::{ALIAS_TARGETS_MAX, credentials, mailboxes};
+use crate::credential::Scram;
 use crate::row::{AddressRow, AddressTarget};
 use crate::table::{Place, special};
 use crate::write::AliasTarget;
@@ -26,7 +27,12 @@ pub(super) const MAILBOXES: [(&str, u32); 6] = [
     ("Archive", special::ARCHIVE),
 ];
 
-pub(super) fn create(draft: &mut Draft<'_>, name: &str, secret: &str) -> Result<Outcome, Error> {
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    name: &str,
+    secret: &str,
+    scram: Option<&Scram>,
+) -> Result<Outcome, Error> {
     let key = address_key(name)?;
     secret_fits(secret)?;
     if read::address(draft.rows, &key)?.is_some() {
@@ -56,6 +62,7 @@ pub(super) fn create(draft: &mut Draft<'_>, name: &str, secret: &str) -> Result<
         removed: false,
     };
     draft.add_account(id, account);
+    credentials::main(draft, id, scram)?;
     for (name, bits) in MAILBOXES {
         mailboxes::add(draft, id, name, bits | special::SUBSCRIBED)?;
     }
@@ -80,6 +87,7 @@ pub(super) fn remove(draft: &mut Draft<'_>, id: AccountId) -> Result<Outcome, Er
     }
     sweep.begin(draft, id, sweep::CHANGES)?;
     drop_addresses(draft, id)?;
+    credentials::drop_all(draft, id)?;
     draft.account(id)?.removed = true;
     Ok(Outcome::Done)
 }
@@ -116,9 +124,15 @@ fn owned(target: AddressTarget<'_>) -> AliasTarget {
     }
 }
 
-pub(super) fn secret(draft: &mut Draft<'_>, id: AccountId, secret: &str) -> Result<Outcome, Error> {
+pub(super) fn secret(
+    draft: &mut Draft<'_>,
+    id: AccountId,
+    secret: &str,
+    scram: Option<&Scram>,
+) -> Result<Outcome, Error> {
     secret_fits(secret)?;
     draft.account(id)?.secret = secret.to_owned();
+    credentials::main(draft, id, scram)?;
     Ok(Outcome::Done)
 }
 

@@ -1,7 +1,8 @@
 //! Delivery: a mail of a log into its mailboxes, exactly once.
 //!
 //! In:  a record of a log, which is durable there.
-//! Out: a message row for each target, one blob row for all; the applied position, whatever became of the record.
+//! Out: a message row for each target, a queue row for each item, one blob row for all; the applied position, whatever
+//! became of the record.
 //!
 //! Invariant: what was accepted is not lost. A target whose mailbox is gone goes to INBOX unless it said otherwise;
 //! keywords beyond the limit are left off; only an account that is gone drops its copy. Rows of one account that are
@@ -10,6 +11,7 @@
 
 use super::Terms;
 use super::draft::Draft;
+use super::queue;
 use super::space::Space;
 use crate::edits::Edits;
 use crate::table::{BlobRow, MessageRow, flag};
@@ -34,7 +36,9 @@ pub(super) fn deliver(
     };
     // Where rows are damaged or a number has run out, the mail's octets are kept for whoever repairs that.
     let nowhere = match &outcome {
-        Ok(Outcome::Delivered(placed)) => placed.iter().all(|placed| placed.uid == Uid(0)),
+        Ok(Outcome::Delivered(placed)) => {
+            deliver.items.is_empty() && placed.iter().all(|placed| placed.uid == Uid(0))
+        }
         outcome => matches!(
             outcome,
             Err(Error::NoMailbox | Error::NoAccount | Error::Quota)
@@ -84,11 +88,19 @@ fn place(draft: &mut Draft<'_>, deliver: &Deliver) -> Result<Vec<Placed>, Error>
             draft.within_quota(target.account)?;
         }
     }
+    let is_local = references > 0;
+    for item in &deliver.items {
+        queue::put(draft, deliver.blob, item)?;
+        references += 1;
+    }
     if references > 0 {
         let key = key::blob(deliver.blob);
         let row = blob_row(deliver, references);
         draft.edits.put(Table::Blob, &key, &row.encode());
         draft.edits.put(Table::Digest, &key, &deliver.digest);
+    }
+    // Nobody searches the queue.
+    if is_local {
         text::put(draft.edits, deliver.blob, &deliver.text);
     }
     Ok(placed)

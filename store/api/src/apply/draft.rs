@@ -14,7 +14,7 @@ use crate::apply::{KEYWORDS_MAX, Terms};
 use crate::edits::Edits;
 use crate::table::{BlobRow, ChangeKind, MessageRow, Place, flag};
 use crate::{Changed, Error, Snapshot, Table, key, read, text};
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, ModSeq, Uid};
 use std::collections::BTreeMap;
 
 pub(super) struct Draft<'d> {
@@ -26,6 +26,8 @@ pub(super) struct Draft<'d> {
     blobs: BTreeMap<BlobId, BlobRow>,
     space: Space,
     uidvalidity: Option<u32>,
+    /// The next item's number, once one was given out.
+    next_item: Option<ItemId>,
 }
 
 impl<'d> Draft<'d> {
@@ -39,6 +41,7 @@ impl<'d> Draft<'d> {
             blobs: BTreeMap::new(),
             space: Space::default(),
             uidvalidity: None,
+            next_item: None,
         }
     }
 
@@ -240,13 +243,7 @@ impl<'d> Draft<'d> {
         }
         self.edits
             .delete(Table::Change, &change(account, row.modseq, id, uid));
-        // A mail that is not there, or that is counted too low, keeps nobody from removing what refers to it.
-        match self.blob(row.blob) {
-            Ok(blob) => blob.references = blob.references.saturating_sub(1),
-            Err(Error::Damaged(_)) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        self.release_blob(row.blob)
     }
 
     /// Takes a mailbox away from its account, with all it counts. Its messages are [`super::sweep`]'s to delete.
@@ -288,6 +285,27 @@ impl<'d> Draft<'d> {
         let next = clock.max(last.checked_add(1).ok_or(Error::Limit("uidvalidity"))?);
         self.uidvalidity = Some(next);
         Ok(next)
+    }
+
+    /// A number for an item of the queue. At a million a second they last 584,000 years.
+    pub fn item(&mut self) -> Result<ItemId, Error> {
+        let id = match self.next_item {
+            Some(next) => next,
+            None => read::next_item(self.rows)?,
+        };
+        self.next_item = Some(ItemId(id.0 + 1));
+        Ok(id)
+    }
+
+    /// Lets go of a mail that something referred to.
+    pub fn release_blob(&mut self, blob: BlobId) -> Result<(), Error> {
+        // A mail that is not there, or that is counted too low, keeps nobody from removing what refers to it.
+        match self.blob(blob) {
+            Ok(blob) => blob.references = blob.references.saturating_sub(1),
+            Err(Error::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Turns the rows that were worked on into edits.
@@ -335,6 +353,9 @@ impl<'d> Draft<'d> {
         self.space.finish(edits);
         if let Some(last) = self.uidvalidity {
             edits.put(Table::Setting, b"uidvalidity", &last.to_le_bytes());
+        }
+        if let Some(next) = self.next_item {
+            edits.put(Table::Setting, b"next_item", &next.0.to_le_bytes());
         }
         Ok(())
     }

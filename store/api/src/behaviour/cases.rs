@@ -60,6 +60,7 @@ fn account(store: &dyn Store, name: &str) -> AccountId {
         Write::AccountCreate {
             name: name.into(),
             secret: "$x$".into(),
+            scram: None,
         },
     ) {
         Ok(Outcome::Account(id)) => id,
@@ -96,6 +97,7 @@ fn record(sequence: u64, targets: Vec<Target>) -> Write {
         digest: b"digest".to_vec(),
         text: b"text".to_vec(),
         targets,
+        items: vec![],
         next: Position {
             segment: 1,
             offset: sequence * 4096 + 2048,

@@ -158,12 +158,14 @@ impl<'n> Script<'n> {
             21 => Write::AccountCreate {
                 name: self.address()?,
                 secret: "secret".into(),
+                scram: None,
             },
             22 => match self.pick(4)? {
                 0 => Write::AccountRemove { account },
                 _ => Write::AccountSecret {
                     account,
                     secret: "other".into(),
+                    scram: None,
                 },
             },
             _ => match self.pick(3)? {
@@ -213,6 +215,7 @@ impl<'n> Script<'n> {
             digest: vec![sequence as u8; 3],
             text: vec![sequence as u8; (sequence % 2) as usize],
             targets,
+            items: vec![],
             next: place.next,
         })
     }
@@ -349,6 +352,7 @@ pub fn accounts() -> Vec<Write> {
     let create = |name: &str| Write::AccountCreate {
         name: name.into(),
         secret: String::new(),
+        scram: None,
     };
     ADDRESSES[..2].iter().map(|name| create(name)).collect()
 }

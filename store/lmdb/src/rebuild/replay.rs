@@ -18,13 +18,14 @@ use crate::env::{Change, Env};
 use crate::open::{OpenError, recover_failed};
 use crate::tidy::{self, Place};
 use ringpost_api::apply::{self, Edits, Rows, Terms};
+use ringpost_api::item::{Item, State};
 use ringpost_api::table::Stretch;
 use ringpost_api::write::{Deliver, Missing, Position, Target};
 use ringpost_api::{Error, Outcome, Snapshot, Table, Write, key, read};
 use ringpost_log::record::{Entry, Moved};
 use ringpost_log::recover::{Damage, Found, Recovery};
 use ringpost_log::segment::{self, HEAD_OCTETS, Holds};
-use ringpost_types::{AccountId, MailboxId, Uid};
+use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
@@ -151,7 +152,13 @@ fn date(entry: &Entry) -> u64 {
         Entry::Deliver(deliver) => &deliver.targets,
         Entry::Relocate(moved) => &moved.targets,
     };
-    targets.first().map_or(0, |target| target.internal_date)
+    let items = match entry {
+        Entry::Deliver(deliver) => &deliver.items,
+        Entry::Relocate(moved) => &moved.items,
+    };
+    let local = targets.first().map(|target| target.internal_date);
+    let leaves = || items.first().map(|item| item.head.created / 1_000);
+    local.or_else(leaves).unwrap_or(0)
 }
 
 /// Octets that it brings into the index.
@@ -212,8 +219,14 @@ impl Replay<'_> {
             Entry::Deliver(mut deliver) => {
                 // Its moved copy came first: this place is free.
                 match known {
-                    true => deliver.targets.clear(),
-                    false => self.address(rows, &mut deliver.targets)?,
+                    true => {
+                        deliver.targets.clear();
+                        deliver.items.clear();
+                    }
+                    false => {
+                        self.address(rows, &mut deliver.targets)?;
+                        deliver.items = self.items(blob, deliver.items);
+                    }
                 }
                 self.deliver(rows, deliver)
             }
@@ -235,6 +248,7 @@ impl Replay<'_> {
         let position = read::applied(&*rows, blob.log())?;
         let mut targets = moved.targets.clone();
         self.address(rows, &mut targets)?;
+        let items = self.items(blob, moved.items.clone());
         let deliver = Deliver {
             blob,
             segment: moved.relocate.record.segment,
@@ -251,6 +265,7 @@ impl Replay<'_> {
             digest: moved.digest.clone(),
             text: moved.text.clone(),
             targets,
+            items,
             next: Position {
                 sequence: position.sequence + 1,
                 ..position
@@ -264,13 +279,23 @@ impl Replay<'_> {
         }
     }
 
+    /// Of the items that a mail came with, those that come back.
+    fn items(&mut self, blob: BlobId, items: Vec<Item>) -> Vec<Item> {
+        let items = self.known.items.of(blob, items);
+        self.rebuilt.items += items.len() as u64;
+        let held = items.iter().filter(|item| item.head.state == State::Held);
+        self.rebuilt.held += held.count() as u64;
+        items
+    }
+
     fn deliver(&mut self, rows: &mut Change<'_>, deliver: Deliver) -> Result<(), Error> {
+        let leaves = !deliver.items.is_empty();
         let outcome = self.apply(rows, &Write::Deliver(deliver))?;
         let Ok(Outcome::Delivered(placed)) = outcome else {
             return Ok(());
         };
         let placed = placed.iter().filter(|placed| placed.uid != Uid(0));
-        let mut any = false;
+        let mut any = leaves;
         for place in placed {
             any = true;
             let owner = self.accounts.entry(place.account).or_default();
@@ -350,6 +375,7 @@ impl Replay<'_> {
         let create = Write::AccountCreate {
             name: name.clone(),
             secret: String::new(),
+            scram: None,
         };
         self.apply(rows, &create)??;
         let next = next.max(id.0.saturating_add(1));

@@ -6,6 +6,7 @@
 //! Invariants: a row that cannot be read is left out and told; a table that breaks off is taken over as far as it goes. What
 //! is taken over hangs together: each account has its address and INBOX, each mailbox its name, each name once.
 
+use super::kept::{self, Items};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions, WithoutTls};
 use ringpost_api::apply::Rows;
@@ -29,6 +30,8 @@ pub(super) struct Known {
     pub next_account: u32,
     /// How far the logs were applied: their numbers are not given again.
     pub applied: BTreeMap<u16, Position>,
+    /// The queue.
+    pub items: Items,
 }
 
 impl Known {
@@ -41,7 +44,7 @@ impl Known {
     }
 }
 
-struct Old {
+pub(super) struct Old {
     env: heed::Env<WithoutTls>,
 }
 
@@ -67,7 +70,8 @@ pub(super) fn take_over(
     let mut known = Known::default();
     let settings = old.settings(&mut known);
     let version = settings.get("version").copied().unwrap_or(0);
-    if version != VERSION {
+    // What came after version 2 are tables that it had not.
+    if !(2..=VERSION).contains(&version) {
         let why = format!("the old index has version {version} of the schema, not {VERSION}");
         return Ok(Known::nothing(&why));
     }
@@ -108,6 +112,7 @@ pub(super) fn take_over(
         false => 0,
     };
     let uidvalidity = taking.uidvalidity;
+    kept::take_over(&old, &mut known, |id| accounts.contains_key(&id), rows)?;
     rows.put(Table::Setting, b"next_account", &next.to_le_bytes())?;
     rows.put(Table::Setting, b"uidvalidity", &uidvalidity.to_le_bytes())?;
     Ok(known)
@@ -143,7 +148,7 @@ impl Old {
     }
 
     /// Shows the rows of a table as far as they go; what is in the way is told.
-    fn rows(
+    pub fn rows(
         &self,
         table: Table,
         known: &mut Known,

@@ -214,7 +214,14 @@ fn begin(data: &Path) -> Vec<State> {
     let lmdb = open(data);
     for account in 1..=CLIENTS {
         let (name, secret) = (format!("{account}@example.test"), String::new());
-        let made = ask(&*lmdb, Write::AccountCreate { name, secret });
+        let made = ask(
+            &*lmdb,
+            Write::AccountCreate {
+                name,
+                secret,
+                scram: None,
+            },
+        );
         assert_eq!(made, Ok(Outcome::Account(AccountId(account.into()))));
     }
     states(&lmdb)

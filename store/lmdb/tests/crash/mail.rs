@@ -49,6 +49,7 @@ pub fn record(number: u64, accounts: &[AccountId], body: Body) -> Record {
     });
     Record {
         targets: targets.collect(),
+        items: Vec::new(),
         digest: format!("digest of {number}").into_bytes(),
         text: format!("text of {number}").into_bytes(),
         body,

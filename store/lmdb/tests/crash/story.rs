@@ -264,7 +264,11 @@ pub fn tell(root: &Path, seed: u64, steps: usize, cast: Cast) -> Story {
     for account in 1..=ACCOUNTS {
         let name = format!("{account}@example.test");
         let secret = String::new();
-        teller.ask(Write::AccountCreate { name, secret });
+        teller.ask(Write::AccountCreate {
+            name,
+            secret,
+            scram: None,
+        });
     }
     teller.wait();
     for step in 0..steps {

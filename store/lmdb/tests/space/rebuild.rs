@@ -51,6 +51,7 @@ fn what_the_old_index_knows_is_taken_over() {
         Write::AccountSecret {
             account: ACCOUNT,
             secret: "$argon2id$".into(),
+            scram: None,
         },
         Write::Subscribe {
             account: ACCOUNT,
@@ -192,6 +193,7 @@ fn without_an_old_index_accounts_are_made() {
         let create = Write::AccountCreate {
             name: "new@example.test".into(),
             secret: String::new(),
+            scram: None,
         };
         assert_eq!(ask(&*lmdb, create), Ok(Outcome::Account(AccountId(2))));
     }
@@ -205,6 +207,7 @@ fn what_was_removed() {
     let other = Write::AccountCreate {
         name: "other@example.test".into(),
         secret: String::new(),
+        scram: None,
     };
     let Ok(Outcome::Account(other)) = ask(&*yard.lmdb, other) else {
         panic!("no account")

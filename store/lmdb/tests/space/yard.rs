@@ -101,6 +101,7 @@ impl Yard {
         let create = Write::AccountCreate {
             name: "a@example.test".into(),
             secret: String::new(),
+            scram: None,
         };
         let _ = ask(&*lmdb, create);
         let data = lmdb.data().to_owned();
@@ -153,6 +154,7 @@ impl Yard {
         };
         let record = Record {
             targets: vec![target],
+            items: Vec::new(),
             digest: format!("digest {number}").into_bytes(),
             text: format!("text {number}").into_bytes(),
             body,

@@ -208,6 +208,7 @@ pub fn record(octets: usize, fill: u8) -> Record {
     };
     Record {
         targets: vec![target],
+        items: Vec::new(),
         digest: vec![fill; 33],
         text: vec![fill; 5],
         body: Body::Whole(vec![fill; octets]),

@@ -7,6 +7,7 @@ pub(super) fn new_account(store: &dyn Store) {
     let again = Write::AccountCreate {
         name: "ann@example.test".into(),
         secret: "".into(),
+        scram: None,
     };
     assert_eq!(ask(store, again), Err(Error::Exists));
     let snapshot = store.snapshot().expect("a snapshot");
@@ -373,6 +374,7 @@ pub(super) fn accounts(store: &dyn Store) {
     let taken = Write::AccountCreate {
         name: "info@example.test".into(),
         secret: "".into(),
+        scram: None,
     };
     assert_eq!(ask(store, taken), Err(Error::Exists));
     let own = Write::AliasRemove {
@@ -383,6 +385,7 @@ pub(super) fn accounts(store: &dyn Store) {
     let secret = Write::AccountSecret {
         account: two,
         secret: "$new$".into(),
+        scram: None,
     };
     assert_eq!(ask(store, secret), Ok(Outcome::Done));
     put(store, 1, INBOX);
