@@ -128,11 +128,12 @@ impl Buffer {
 mod tests {
     use super::*;
     use crate::Memory;
+    use ringpost_admission::Budget;
 
     /// What a mail holds is never more than what it is charged for, and the slack is at most a half of it.
     #[test]
     fn all_that_is_held_is_charged() {
-        let memory = Memory::new(20 << 20);
+        let memory = Memory::new(20 << 20, Budget::unbounded());
         let mut buffer = Buffer::new(memory.charge(), 4_096, b"head").expect("room");
         let run = [b'a'; 16 * 1024];
         while buffer.append(&run).is_ok() {
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn pieces_leave_and_are_charged_no_more() {
-        let memory = Memory::new(10 << 20);
+        let memory = Memory::new(10 << 20, Budget::unbounded());
         let mut buffer = Buffer::new(memory.charge(), 0, b"").expect("room");
         buffer.append(&[b'a'; 3 << 20]).expect("room");
         buffer.append(b"rest").expect("room");

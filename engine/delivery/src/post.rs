@@ -95,7 +95,7 @@ impl Post {
         Ok(Rc::new(Post {
             inlet: Inlet {
                 limits: shard.limits.clone(),
-                memory: Memory::new(shard.limits.message_memory_octets_max),
+                memory: Memory::new(shard.limits.message_memory_octets_max, shard.budget.clone()),
                 log,
                 files: RingFiles,
             },
@@ -111,9 +111,9 @@ impl Post {
         self.inlet.ingest(size, head)
     }
 
-    /// Whether a mail of so many octets would find room in memory now.
+    /// Whether a new mail of so many octets would find room in memory now.
     pub fn has_room_for(&self, octets: u64) -> bool {
-        self.inlet.has_room_for(octets)
+        self.inlet.memory.takes_new() && self.inlet.has_room_for(octets)
     }
 
     /// The shard's budget for mails.

@@ -90,7 +90,7 @@ pub struct Connection {
     deadline: u32,
     /// Octets by which its buffers are larger than the pool's.
     grown: usize,
-    pub(crate) guard: Option<Guard>,
+    guard: Option<Guard>,
     /// A flush was dropped: what is on the wire is not whole.
     torn: bool,
 }
@@ -281,13 +281,15 @@ impl Connection {
         self.tls.as_ref().and_then(|tls| tls.info())
     }
 
-    /// The other end, or whom it speaks for.
+    /// The other end; behind a proxy the client for whom it connects.
     pub fn peer(&self) -> Endpoint {
         self.peer
     }
 
-    pub(crate) fn set_peer(&mut self, peer: Endpoint) {
-        self.peer = peer;
+    /// Takes the guest over from the connection, which counts it until then: a session knows more of it. `None` where the
+    /// listener asks nobody.
+    pub fn take_guard(&mut self) -> Option<Guard> {
+        self.guard.take()
     }
 
     /// Our end.

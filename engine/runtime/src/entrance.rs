@@ -12,7 +12,7 @@ use crate::connection::Endpoint;
 use crate::proxy::{self, Header, ProxyError, Source};
 use crate::socket::{self, Socket};
 use crate::{Connection, Shard, event, time};
-use ringpost_admission::{Admission, Guard, Network, Verdict};
+use ringpost_admission::{Admission, Network, Verdict};
 use ringpost_types::TraceId;
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -142,57 +142,5 @@ async fn read_header(socket: &Socket) -> Result<Source, Failed> {
         if let Some(source) = done {
             return Ok(source);
         }
-    }
-}
-
-/// What a connection does, as it counts.
-impl Connection {
-    /// The guest of this connection; none where its listener asks nobody.
-    pub fn guard(&self) -> Option<&Guard> {
-        self.guard.as_ref()
-    }
-
-    /// Counts `units` of something that this peer does.
-    pub fn count(&self, count: ringpost_admission::Count, units: u64) -> Verdict {
-        let guard = self.guard.as_ref();
-        guard.map_or(Verdict::Welcome, |guard| {
-            guard.count(count, units, time::now_unix_ms())
-        })
-    }
-
-    /// One more command refused for good: how slow the answer is to be, or that it was one too many.
-    pub fn count_failure(&self, why: &str) -> Verdict {
-        let guard = self.guard.as_ref();
-        guard.map_or(Verdict::Welcome, |guard| {
-            guard.fail(self.peer().ip(), why, time::now_unix_ms())
-        })
-    }
-
-    /// A mail of this peer was taken.
-    pub fn count_good(&self) {
-        if let Some(guard) = &self.guard {
-            guard.good(self.peer().ip(), time::now_unix_ms());
-        }
-    }
-
-    /// The peer has logged in: from now on it counts by account.
-    pub fn known_as(&mut self, account: &str) -> Verdict {
-        let guard = self.guard.as_mut();
-        guard.map_or(Verdict::Welcome, |guard| {
-            guard.known_as(account, time::now_unix_ms())
-        })
-    }
-
-    /// The peer speaks for somebody else (XCLIENT): counts by that address from now on.
-    pub fn speaks_for(&mut self, peer: Endpoint) -> Verdict {
-        if let Some(guard) = &self.guard {
-            let admission = guard.admission().clone();
-            match admission.enter(peer.ip(), time::now_unix_ms()) {
-                Ok(guard) => self.guard = Some(guard),
-                Err(verdict) => return verdict,
-            }
-        }
-        self.set_peer(peer);
-        Verdict::Welcome
     }
 }

@@ -64,7 +64,11 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         return connection.close().await;
     };
     let now_ms = time::now_unix_ms();
-    let guard = match context.setup.admission.enter(peer.ip(), now_ms) {
+    let entered = match connection.take_guard() {
+        Some(guard) => Ok(guard),
+        None => context.setup.admission.enter(peer.ip(), now_ms),
+    };
+    let guard = match entered {
         Ok(guard) => guard,
         Err(verdict) => {
             let refusal = verdict.greeting().unwrap_or(reply::BUSY);

@@ -1,4 +1,5 @@
 use super::*;
+use ringpost_admission::Budget;
 use ringpost_api::write::Position;
 use ringpost_log::file::{Blocking, Mode, SegmentFile, now};
 use ringpost_log::segment::HEAD_OCTETS;
@@ -104,7 +105,7 @@ impl Place {
         std::mem::forget(driver);
         let inlet = Inlet {
             limits: Arc::new(limits),
-            memory: Memory::new(budget),
+            memory: Memory::new(budget, Budget::unbounded()),
             log,
             files: Disk {
                 operations: Rc::default(),

@@ -88,11 +88,12 @@ fn prepare(
     if read::room(&*session.snapshot()?, account, append.octets)? != Room::Enough {
         return Err(StoreError::Quota.into());
     }
-    let ingest = session
-        .context
-        .post
-        .ingest(Some(append.octets), b"")
-        .map_err(refuse)?;
+    let post = &session.context.post;
+    let ingest = match post.has_room_for(append.octets) {
+        true => post.ingest(Some(append.octets), b""),
+        false => Err(Error::Memory),
+    };
+    let ingest = ingest.map_err(refuse)?;
     let order = Order {
         account,
         mailbox,

@@ -63,6 +63,7 @@ impl Server {
             shards: Some(1),
             pin: false,
             limits: limits.clone(),
+            ..Options::default()
         };
         let (index, data) = (store.clone(), dir.path().to_owned());
         let (ready, opened) = mpsc::channel();

@@ -105,6 +105,7 @@ impl Server {
             shards: Some(1),
             pin: false,
             limits,
+            ..Options::default()
         };
         let (shard_store, listeners) = (store.clone(), Arc::new(listeners));
         let (ready, is_ready) = mpsc::channel();
