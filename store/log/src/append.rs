@@ -51,6 +51,7 @@ use crate::file::{Files, Mode, SegmentFile};
 use crate::header::{HEADER_OCTETS, Header, Kind, Version};
 use crate::pack::Packer;
 use crate::record::{self, ALIGN, Body, Carried, Entry, Parts, Record, Stored};
+use crate::runs::Runs;
 use crate::segment::{self, HEAD_OCTETS, Holds};
 use crate::stream::{Part, Stream, Streamed};
 use crate::tail::{Ahead, Tail};
@@ -126,6 +127,8 @@ pub(crate) struct Shared {
     /// The next number for a segment, of records or of a large mail.
     next_segment: Cell<u32>,
     pending: RefCell<Batch>,
+    /// Room for the next batch.
+    pub runs: Runs,
     /// The driver, when it waits for records.
     driver: Cell<Option<Waker>>,
     closing: Cell<bool>,
@@ -238,6 +241,7 @@ impl Log {
             sequence: Cell::new(end.sequence.max(1)),
             next_segment: Cell::new(next_segment.max(1)),
             pending: RefCell::default(),
+            runs: Runs::default(),
             driver: Cell::default(),
             closing: Cell::new(false),
             turn: Turn::default(),
@@ -480,7 +484,7 @@ impl Shared {
         let text_octets = u32::try_from(parts.text.len()).map_err(|_| LogError::TooLarge)?;
         let batch = &mut *self.pending.borrow_mut();
         if batch.runs.is_empty() {
-            batch.runs.push(Vec::new());
+            batch.runs.push(self.runs.take());
         }
         let run = batch.runs.len() - 1;
         let out = &mut batch.runs[run];
@@ -530,7 +534,9 @@ impl Shared {
             out.extend_from_slice(padding);
         } else {
             batch.runs.push(octets);
-            batch.runs.push(padding.to_vec());
+            let mut run = self.runs.take();
+            run.extend_from_slice(padding);
+            batch.runs.push(run);
         }
         batch.octets += header.record_octets();
         let slot = Rc::clone(slot);

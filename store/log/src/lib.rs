@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`mod@record`] and [`mod@header`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the
 //! hot path) and `company` (when a batch waits for more), [`stream`] (large mails, beside), [`read`] (mails back, in pieces),
-//! `pack` (zstd at rest), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
+//! `pack` (zstd at rest), `runs` (buffers again), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
 //!
 //! Invariants: a record is durable before its appender hears of it, and immutable from then on; what is durable reaches
 //! the index in order, now or at the next start.
@@ -21,6 +21,7 @@ mod pack;
 pub mod read;
 pub mod record;
 pub mod recover;
+mod runs;
 pub mod segment;
 pub mod stream;
 mod tail;

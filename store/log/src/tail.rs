@@ -17,6 +17,7 @@ use crate::append::{Options, Shared, Waiting};
 use crate::error::LogError;
 use crate::file::{Files, Mode, SegmentFile};
 use crate::header::{HEADER_OCTETS, Version};
+use crate::runs::Runs;
 use crate::segment::{self, HEAD_OCTETS, Head};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -209,7 +210,7 @@ impl<F: Files> Tail<F> {
             runs[waiting.run][waiting.at..waiting.at + HEADER_OCTETS].copy_from_slice(&header);
         }
         let begin = self.offset;
-        let written = write_runs(&open.file, runs, begin).await;
+        let written = write_runs(&open.file, runs, begin, &self.shared.runs).await;
         if let Err(error) = written {
             self.cut(begin).await;
             return Err(error.into());
@@ -318,18 +319,23 @@ async fn reserve<S: SegmentFile>(file: &S, octets: u64) -> io::Result<()> {
     }
 }
 
-/// Writes `runs` one behind the other from `offset` on, and syncs with the last of them.
+/// Writes `runs` one behind the other from `offset` on, and syncs with the last of them. Their buffers go to `spare`.
 async fn write_runs<S: SegmentFile>(
     file: &S,
     mut runs: Vec<Vec<u8>>,
     mut offset: u64,
+    spare: &Runs,
 ) -> io::Result<()> {
     runs.retain(|run| !run.is_empty());
     let last = runs.pop().unwrap_or_default();
     for run in runs {
         let octets = run.len() as u64;
-        file.write_at(run, offset).await.0?;
+        let (written, run) = file.write_at(run, offset).await;
+        spare.give(run);
+        written?;
         offset += octets;
     }
-    file.write_durable(last, offset).await.0
+    let (written, run) = file.write_durable(last, offset).await;
+    spare.give(run);
+    written
 }
