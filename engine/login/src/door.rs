@@ -1,0 +1,482 @@
+//! The way of a login. One [`Door`] for all services of a shard, one [`Talk`] for each login under way.
+//!
+//! | step | where |
+//! |---|---|
+//! | may this one try at all? | admission, before anything is looked at |
+//! | is the mechanism offered on this channel? | [`Door::offer`] |
+//! | responses and challenges | [`ringpost_sasl::Exchange`] |
+//! | password: app password, seen lately, else hashed | [`crate::check`], beside the shard |
+//! | SCRAM: keys, of nobody where there are none | [`crate::keys`] |
+//! | token | [`crate::tokens`], on the control plane |
+//! | certificate | [`crate::certificate`] |
+//! | is the credential good for this service? | [`Subject::scopes`] |
+//! | told, counted, waited for | [`Door::refuse`], [`Door::welcome`] |
+//!
+//! A good password is the moment to make SCRAM keys for an account that has none; nobody waits for the write.
+
+use crate::cache::Cache;
+use crate::caller::{Caller, Channel};
+use crate::certificate::{self, Subjects};
+use crate::check::{self, App, NewKeys, Start, Subject};
+use crate::keys;
+use crate::name::Name;
+use crate::refusal::Refusal;
+use crate::tokens::{self, Known, TokenError, Tokens};
+use data_encoding::BASE64;
+use ringpost_admission::{Admission, Verdict};
+use ringpost_api::{Error, Store, Write};
+use ringpost_directory::{Login, directory};
+use ringpost_runtime::time::{self, Duration};
+use ringpost_runtime::{Shard, event};
+use ringpost_sasl::{
+    Circumstances, Exchange, Mechanism, Offer, Question, Secret, Setting, Step, offer, plain,
+};
+use ringpost_types::TraceId;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Characters of a stranger's name that an event shows.
+const SHOWN_MAX: usize = 80;
+/// How long the use of an app password may stay unwritten, in seconds.
+const USED_EVERY: u64 = 600;
+/// Octets of our half of SCRAM's nonce, before base64.
+const NONCE_OCTETS: usize = 18;
+
+/// What a [`Door`] is made of.
+pub struct Setup {
+    /// The thread.
+    pub shard: Rc<Shard>,
+    /// Where accounts are.
+    pub store: Arc<dyn Store>,
+    /// Who may try.
+    pub admission: Arc<Admission>,
+    /// What is the same for all shards.
+    pub policy: Arc<Policy>,
+    /// Good logins and tokens that are remembered, each.
+    pub entries_max: usize,
+}
+
+/// What the operator wants of logins.
+pub struct Policy {
+    /// Mechanisms that may be offered.
+    pub allowed: Offer,
+    /// The server's own secret: SCRAM keys of nobody are made of it. The same for as long as the data folder lives.
+    pub nobody: [u8; 32],
+    /// Whom to ask about tokens.
+    pub tokens: Option<Arc<dyn Tokens>>,
+    /// How long they may take, in milliseconds.
+    pub token_ms: u64,
+    /// Accounts by the subjects of certificates.
+    pub subjects: Subjects,
+    /// What a refused login waits at least, in milliseconds.
+    pub failure_ms: u64,
+}
+
+impl Default for Policy {
+    /// Everything but tokens; nobody's secret is not secret. For tests.
+    fn default() -> Self {
+        Policy {
+            allowed: Offer::ALL,
+            nobody: [0; 32],
+            tokens: None,
+            token_ms: 1_000,
+            subjects: Subjects::new(),
+            failure_ms: 0,
+        }
+    }
+}
+
+/// Where logins of a shard come in.
+pub struct Door {
+    shard: Rc<Shard>,
+    store: Arc<dyn Store>,
+    admission: Arc<Admission>,
+    policy: RefCell<Arc<Policy>>,
+    cache: RefCell<Cache>,
+    known: RefCell<Known>,
+}
+
+/// What comes next.
+pub enum Next {
+    /// Send it; the client's response goes to [`Talk::respond`]. Drop the talk where the client gives up.
+    Challenge(Box<Talk>, Vec<u8>),
+    /// Let in.
+    Done(Login),
+    /// Not let in; the wait that it costs is over already.
+    Refused(Refusal),
+}
+
+/// A login under way.
+pub struct Talk {
+    door: Rc<Door>,
+    caller: Caller,
+    mechanism: Mechanism,
+    exchange: Exchange,
+    /// Whom the client says that it is.
+    identity: String,
+    /// Whom we know it to be, if the exchange ends well.
+    subject: Option<Subject>,
+}
+
+impl Door {
+    /// Puts it together.
+    pub fn new(setup: Setup) -> Rc<Door> {
+        Rc::new(Door {
+            shard: setup.shard,
+            store: setup.store,
+            admission: setup.admission,
+            policy: RefCell::new(setup.policy),
+            cache: RefCell::new(Cache::new(setup.entries_max)),
+            known: RefCell::new(Known::new(setup.entries_max)),
+        })
+    }
+
+    /// What is wanted from now on.
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        *self.policy.borrow_mut() = policy;
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        self.policy.borrow().clone()
+    }
+
+    /// What may be announced on a channel.
+    pub fn offer(&self, channel: &Channel) -> Offer {
+        let policy = self.policy();
+        let names = |certificate: &_| certificate::names(certificate, &policy.subjects);
+        let circumstances = Circumstances {
+            private: channel.private,
+            bound: channel.binding.is_possible(),
+            certificate: channel.certificate.as_deref().is_some_and(names),
+            bearer: policy.tokens.is_some(),
+        };
+        offer(&circumstances).only(policy.allowed)
+    }
+
+    /// Begins a login. `initial` is the decoded initial response, where there is one.
+    pub async fn open(
+        self: &Rc<Self>,
+        caller: Caller,
+        mechanism: Mechanism,
+        initial: Option<&[u8]>,
+    ) -> Next {
+        let offer = self.offer(&caller.channel);
+        let refusal = match () {
+            () if !caller.channel.private => Some(Refusal::Clear),
+            () if !offer.contains(mechanism) => Some(Refusal::NotOffered),
+            () => None,
+        };
+        if let Some(refusal) = refusal {
+            return Next::Refused(refusal);
+        }
+        let setting = Setting {
+            binding: caller.channel.binding.clone(),
+            plus: offer.contains(Mechanism::ScramSha256Plus),
+            nonce: nonce(),
+        };
+        let (exchange, step) = Exchange::begin(mechanism, setting, initial);
+        let talk = Box::new(Talk {
+            door: self.clone(),
+            caller,
+            mechanism,
+            exchange,
+            identity: String::new(),
+            subject: None,
+        });
+        talk.go_on(step).await
+    }
+
+    /// A login by name and password: IMAP's LOGIN.
+    pub async fn password(
+        self: &Rc<Self>,
+        caller: &Caller,
+        identity: &[u8],
+        password: &[u8],
+    ) -> Result<Login, Refusal> {
+        match self.offer(&caller.channel).contains(Mechanism::Plain) {
+            true => {}
+            false if caller.channel.private => return Err(Refusal::NotOffered),
+            false => return Err(Refusal::Clear),
+        }
+        let text = std::str::from_utf8(identity).unwrap_or_default();
+        let (identity, found) = match plain::credentials("", text, password) {
+            Ok(Question::Password { identity, password }) => {
+                let found = self.check(caller, &identity, password).await;
+                (identity, found)
+            }
+            // No name that anybody has, or no password at all.
+            _ => (text.to_owned(), Err(Refusal::Credentials)),
+        };
+        match found {
+            Ok(subject) => self.welcome(caller, subject, "LOGIN", &identity).await,
+            Err(refusal) => Err(self.refuse(caller, &identity, refusal).await),
+        }
+    }
+
+    /// Whether `identity` may try now.
+    fn may_try(&self, caller: &Caller, identity: &str) -> Result<(), Refusal> {
+        let name = Name::read(identity).account;
+        let now_ms = time::now_unix_ms();
+        match self.admission.may_log_in(caller.ip, name, now_ms) {
+            Verdict::Welcome | Verdict::Slow(_) => Ok(()),
+            Verdict::Later(reason) | Verdict::Refused(reason) => Err(Refusal::Later(reason)),
+        }
+    }
+
+    /// Whose the password is.
+    async fn check(
+        &self,
+        caller: &Caller,
+        identity: &str,
+        password: Secret,
+    ) -> Result<Subject, Refusal> {
+        self.may_try(caller, identity)?;
+        let now_ms = time::now_unix_ms();
+        let start = {
+            let snapshot = self.store.snapshot().map_err(failed(caller.trace))?;
+            let cache = self.cache.borrow();
+            check::start(&*snapshot, &cache, identity, password, now_ms)
+                .map_err(failed(caller.trace))?
+        };
+        let hash = match start {
+            Start::Known(subject) => return Ok(subject),
+            Start::Hash(hash) => hash,
+        };
+        let hashed = self.shard.offload(move || hash.verify()).await;
+        let hashed = hashed.map_err(|_| Refusal::Busy)?;
+        let (subject, keys) = check::settle(&mut self.cache.borrow_mut(), hashed, now_ms);
+        keys.into_iter().for_each(|keys| self.keep(keys));
+        subject.ok_or(Refusal::Credentials)
+    }
+
+    /// Stores SCRAM keys for an account that had none.
+    fn keep(&self, new: NewKeys) {
+        let write = Write::AccountKeys {
+            account: new.account,
+            secret: new.secret,
+            scram: keys::stored(&new.keys),
+        };
+        self.store.submit(write, None);
+    }
+
+    /// Whose the token is.
+    async fn token(
+        &self,
+        caller: &Caller,
+        identity: Option<&str>,
+        token: Secret,
+    ) -> Result<Subject, Refusal> {
+        self.may_try(caller, identity.unwrap_or_default())?;
+        let now_ms = time::now_unix_ms();
+        let known = self.known.borrow().find(&token, now_ms);
+        let name = match known {
+            Some(name) => name,
+            None => self.ask(token, now_ms).await?,
+        };
+        let other = identity.is_some_and(|identity| !identity.eq_ignore_ascii_case(&name));
+        match other {
+            true => Err(Refusal::Credentials),
+            false => self.account(&name, caller.trace),
+        }
+    }
+
+    /// Asks whoever knows tokens, and remembers the answer.
+    async fn ask(&self, token: Secret, now_ms: u64) -> Result<String, Refusal> {
+        let policy = self.policy();
+        let Some(tokens) = &policy.tokens else {
+            return Err(Refusal::NotOffered);
+        };
+        let (answer, waiting) = tokens::question();
+        tokens.ask(token.clone(), answer);
+        let patience = Duration::from_millis(policy.token_ms);
+        match time::timeout(patience, waiting).await {
+            Ok(Ok(holder)) => {
+                self.known.borrow_mut().remember(&token, &holder, now_ms);
+                Ok(holder.name)
+            }
+            Ok(Err(TokenError::Invalid)) => Err(Refusal::Credentials),
+            Ok(Err(TokenError::Unavailable)) | Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// Whom the certificate names.
+    fn certificate(&self, caller: &Caller, identity: Option<&str>) -> Result<Subject, Refusal> {
+        self.may_try(caller, identity.unwrap_or_default())?;
+        let policy = self.policy();
+        let shown = caller.channel.certificate.as_deref();
+        let name = shown.and_then(|shown| certificate::account(shown, &policy.subjects, identity));
+        self.account(name.ok_or(Refusal::Credentials)?, caller.trace)
+    }
+
+    /// An account that needs no password any more.
+    fn account(&self, name: &str, trace: TraceId) -> Result<Subject, Refusal> {
+        let snapshot = self.store.snapshot().map_err(failed(trace))?;
+        let account = directory::account(&*snapshot, name).map_err(failed(trace))?;
+        let account = account.filter(|account| !account.disabled);
+        account.map(Subject::of).ok_or(Refusal::Credentials)
+    }
+
+    /// Tells that somebody is let in.
+    async fn welcome(
+        &self,
+        caller: &Caller,
+        subject: Subject,
+        how: &str,
+        identity: &str,
+    ) -> Result<Login, Refusal> {
+        if subject.scopes & caller.service.scope() == 0 {
+            return Err(self.refuse(caller, identity, Refusal::Scope).await);
+        }
+        let (service, name) = (caller.service.name(), &subject.login.name);
+        let by = subject.app.as_ref().map_or("", |app| &*app.name);
+        let (with, from) = (if by.is_empty() { "" } else { " app=" }, from(caller));
+        event!(
+            caller.trace,
+            "{service}: login account={name} mechanism={how}{with}{by} peer={from}"
+        );
+        let now_ms = time::now_unix_ms();
+        self.admission.logged_in(caller.ip, name, now_ms);
+        subject.app.into_iter().for_each(|app| self.used(app));
+        Ok(subject.login)
+    }
+
+    /// Writes down that an app password was used, once in a while.
+    fn used(&self, app: App) {
+        let now = time::now_unix();
+        if (app.used..app.used.saturating_add(USED_EVERY)).contains(&now) {
+            return;
+        }
+        let App { account, id, .. } = app;
+        self.store
+            .submit(Write::CredentialUsed { account, id }, None);
+    }
+
+    /// Tells that somebody is not let in, counts a guess, and waits.
+    async fn refuse(&self, caller: &Caller, identity: &str, refusal: Refusal) -> Refusal {
+        let shown: String = identity.chars().take(SHOWN_MAX).collect();
+        let (service, from) = (caller.service.name(), from(caller));
+        event!(
+            caller.trace,
+            "{service}: login refused identity={shown:?} peer={from} why={refusal}"
+        );
+        if !refusal.is_guess() {
+            return refusal;
+        }
+        let (name, now_ms) = (Name::read(identity).account, time::now_unix_ms());
+        let least_ms = self.policy().failure_ms;
+        let wait_ms = match self.admission.log_in_failed(caller.ip, name, now_ms) {
+            Verdict::Slow(ms) => ms.max(least_ms),
+            Verdict::Welcome | Verdict::Later(_) | Verdict::Refused(_) => least_ms,
+        };
+        time::sleep(Duration::from_millis(wait_ms)).await;
+        refusal
+    }
+}
+
+impl Talk {
+    /// Takes the client's response to the last challenge.
+    pub async fn respond(mut self: Box<Self>, response: &[u8]) -> Next {
+        let step = self.exchange.respond(response);
+        self.go_on(step).await
+    }
+
+    /// What the exchange asks is answered until it needs the client.
+    async fn go_on(mut self: Box<Self>, mut step: Step) -> Next {
+        loop {
+            step = match step {
+                Step::Challenge(octets) => return Next::Challenge(self, octets),
+                Step::Accepted => return self.welcome().await,
+                Step::Refused(refusal) => return self.refuse(refusal.into()).await,
+                Step::Ask(Question::Keys { identity }) => match self.keys(identity) {
+                    Ok(step) => step,
+                    Err(refusal) => return self.refuse(refusal).await,
+                },
+                Step::Ask(question) => match self.ask(question).await {
+                    Ok(subject) => {
+                        self.subject = Some(subject);
+                        self.exchange.answer(true)
+                    }
+                    // The mechanism may have something to say before the end.
+                    Err(Refusal::Credentials) => self.exchange.answer(false),
+                    Err(refusal) => return self.refuse(refusal).await,
+                },
+            };
+        }
+    }
+
+    fn keys(&mut self, identity: String) -> Result<Step, Refusal> {
+        self.identity = identity;
+        let door = &*self.door;
+        door.may_try(&self.caller, &self.identity)?;
+        let (keys, subject) = {
+            let trace = self.caller.trace;
+            let snapshot = door.store.snapshot().map_err(failed(trace))?;
+            let nobody = &door.policy().nobody;
+            keys::find(&*snapshot, nobody, &self.identity).map_err(failed(trace))?
+        };
+        self.subject = subject;
+        Ok(self.exchange.keys(keys))
+    }
+
+    async fn ask(&mut self, question: Question) -> Result<Subject, Refusal> {
+        let (door, caller) = (&self.door, &self.caller);
+        match question {
+            Question::Password { identity, password } => {
+                self.identity = identity;
+                door.check(caller, &self.identity, password).await
+            }
+            Question::Bearer { identity, token } => {
+                self.identity = identity.unwrap_or_default();
+                let named = Some(&*self.identity).filter(|name| !name.is_empty());
+                door.token(caller, named, token).await
+            }
+            Question::Certificate { identity } => {
+                self.identity = identity.unwrap_or_default();
+                let named = Some(&*self.identity).filter(|name| !name.is_empty());
+                door.certificate(caller, named)
+            }
+            // Answered by its own way.
+            Question::Keys { .. } => Err(Refusal::Malformed),
+        }
+    }
+
+    async fn welcome(self: Box<Self>) -> Next {
+        let Some(subject) = self.subject else {
+            // Keys of nobody fit no proof.
+            return Next::Refused(Refusal::Credentials);
+        };
+        let how = self.mechanism.name();
+        let welcome = self
+            .door
+            .welcome(&self.caller, subject, how, &self.identity);
+        match welcome.await {
+            Ok(login) => Next::Done(login),
+            Err(refusal) => Next::Refused(refusal),
+        }
+    }
+
+    async fn refuse(self: Box<Self>, refusal: Refusal) -> Next {
+        let refuse = self.door.refuse(&self.caller, &self.identity, refusal);
+        Next::Refused(refuse.await)
+    }
+}
+
+/// What a failed store means to who logs in; the operator reads more.
+fn failed(trace: TraceId) -> impl Fn(Error) -> Refusal {
+    move |error| {
+        event!(trace, "login: {error}");
+        Refusal::Unavailable
+    }
+}
+
+fn from(caller: &Caller) -> String {
+    caller.ip.map_or("unix".to_owned(), |ip| ip.to_string())
+}
+
+/// Random and printable, without commas.
+fn nonce() -> String {
+    let mut octets = [0; NONCE_OCTETS];
+    aws_lc_rs::rand::fill(&mut octets).expect("the machine gives random octets");
+    BASE64.encode(&octets)
+}
