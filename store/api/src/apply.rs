@@ -28,6 +28,7 @@ mod sweep;
 mod trim;
 
 pub use crate::edits::{Edits, Extent, Rows};
+pub(crate) use aging::Aging;
 pub use aging::carry;
 
 use crate::{Error, Outcome, Snapshot, Write};

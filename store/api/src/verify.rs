@@ -7,17 +7,19 @@
 //! accounts ---> mailboxes ---> messages ---> their change rows and prefixes    what an account owns, and its counters
 //!          '--> names     '--> sweep
 //! change, prefix, message, mailbox, mailbox_name, filter                       rows that nobody owns
-//! blobs, a window at a time: all messages that point into it are counted       references, digest, text, octets
+//! blobs, a window at a time: all messages and items that point into it are counted    references, digest, text, octets
+//! credentials, items of the queue and when they are due, what ages and when
 //! segments and free stretches, addresses, numbers that are given out
 //! ```
 //! Invariants: a row that cannot be read is a finding, and the next one is looked at; only the engine's own errors end
 //! a check. Memory is 24 octets for each blob of a window, a million of them, and the keywords and names of one mailbox, whatever the store holds.
 
+mod kept;
 mod mails;
 mod owned;
 
 use crate::{Error, Snapshot, Table, key, read};
-use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, Uid};
 use std::fmt;
 use std::ops::ControlFlow::Continue;
 
@@ -37,6 +39,7 @@ pub enum Subject {
     Mailbox(AccountId, MailboxId),
     Message(AccountId, MailboxId, Uid),
     Blob(BlobId),
+    Item(ItemId),
     Segment {
         log: u16,
         segment: u32,
@@ -73,6 +76,8 @@ pub struct Checked {
     pub mailboxes: u64,
     pub messages: u64,
     pub blobs: u64,
+    /// Of the queue.
+    pub items: u64,
     /// Octets of all mails, each once.
     pub octets: u64,
     pub findings: u64,
@@ -89,6 +94,7 @@ impl fmt::Display for Finding {
                 write!(f, "account {account}, mailbox {mailbox}, UID {uid}: ")
             }
             Subject::Blob(blob) => write!(f, "mail {blob}: "),
+            Subject::Item(item) => write!(f, "queue item {item}: "),
             Subject::Segment { log, segment } => write!(f, "log {log}, segment {segment}: "),
             Subject::Address(address) => write!(f, "address {address}: "),
             Subject::Setting(name) => write!(f, "setting {name}: "),
@@ -121,6 +127,9 @@ pub fn check(snapshot: &dyn Snapshot, found: &mut dyn FnMut(Finding)) -> Result<
     check.numbers()?;
     check.addresses()?;
     check.strays()?;
+    check.credentials()?;
+    check.queue()?;
+    check.aging()?;
     check.blobs()?;
     check.space()?;
     Ok(check.told)

@@ -18,10 +18,13 @@ fn cases() {
     }
 }
 
-/// The change feed forgets early.
+/// The change feed forgets early, and little is kept of what ages.
 fn forgetful() -> Limits {
     Limits {
         account_vanished_max: 8,
+        transcripts_max: 3,
+        bans_max: 2,
+        reputations_max: 4,
         ..Limits::default()
     }
 }

@@ -101,6 +101,7 @@ fn a_sound_store() {
         mailboxes: 12,
         messages: 2,
         blobs: 1,
+        items: 0,
         octets: 50,
         findings: 0,
     };

@@ -1,8 +1,10 @@
 //! What a store does, case by case, on a fresh store each.
 
 mod bounds;
+mod kept;
 mod mailboxes;
 mod messages;
+mod queue;
 mod space;
 
 use super::{Heard, ask, sound, tables};
@@ -49,6 +51,15 @@ pub const ALL: &[Case] = &[
     ("what is forgotten is told", bounds::trimming),
     ("the last reference frees a record", space::freed),
     ("a mail that moved", space::relocated),
+    ("mails that leave", queue::leaving_mails),
+    ("a mail that only leaves", queue::leaving_alone),
+    ("a mail that leaves and moved", queue::moved),
+    ("items that are held", queue::held),
+    ("keys of passwords", kept::scram),
+    ("app passwords", kept::app_passwords),
+    ("transcripts", kept::transcripts),
+    ("bans", kept::bans),
+    ("traps", kept::traps),
 ];
 
 const ONE: AccountId = AccountId(1);

@@ -3,14 +3,18 @@
 //! In:  numbers, for instance from a test that shrinks and prints them.
 //! Out: one write for each few of them; the same for the same numbers.
 
+use super::NOW;
+use crate::credential::{Scram, scope};
+use crate::item::{Head, Item, Recipient, State};
+use crate::network::Trap;
 use crate::search::build::Builder;
 use crate::table::{Encoding, Stretch, flag, special};
-use crate::text;
 use crate::write::{
     AliasTarget, Deliver, FlagChange, Missing, Position, Relocate, StoreFlags, Target, Transfer,
     Write,
 };
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use crate::{text, transcript};
+use ringpost_types::{AccountId, BlobId, Cidr, ItemId, MailboxId, ModSeq, TraceId, Uid};
 
 const NAMES: [&str; 12] = [
     "INBOX", "inbox", "a", "a/b", "a/b/c", "b", "INBOX/x", "Sent", "Trash", "a/b/b", "", "ä*",
@@ -88,7 +92,8 @@ impl<'n> Script<'n> {
     #[allow(clippy::should_implement_trait)] // It is no iterator: it lends nothing and is asked once a step.
     pub fn next(&mut self) -> Option<Write> {
         let account = self.account()?;
-        Some(match self.pick(33)? {
+        Some(match self.pick(43)? {
+            33..=42 => self.kept(account)?,
             0..=6 => Write::Deliver(self.deliver()?),
             24 | 25 => Write::Relocate(self.relocate()?),
             26 => self.tidied()?,
@@ -158,14 +163,14 @@ impl<'n> Script<'n> {
             21 => Write::AccountCreate {
                 name: self.address()?,
                 secret: "secret".into(),
-                scram: None,
+                scram: self.scram()?,
             },
             22 => match self.pick(4)? {
                 0 => Write::AccountRemove { account },
                 _ => Write::AccountSecret {
                     account,
                     secret: "other".into(),
-                    scram: None,
+                    scram: self.scram()?,
                 },
             },
             _ => match self.pick(3)? {
@@ -215,8 +220,105 @@ impl<'n> Script<'n> {
             digest: vec![sequence as u8; 3],
             text: vec![sequence as u8; (sequence % 2) as usize],
             targets,
-            items: vec![],
+            items: self.items()?,
             next: place.next,
+        })
+    }
+
+    /// Envelopes of a mail, mostly none.
+    fn items(&mut self) -> Option<Vec<Item>> {
+        let count = self.pick(8)?.saturating_sub(5);
+        let mut items = Vec::new();
+        for _ in 0..count {
+            let due = u64::from(self.pick(100)?);
+            let recipients = (0..1 + self.pick(2)?).map(|number| Recipient {
+                address: format!("{number}@other.test"),
+                due,
+                ..Recipient::default()
+            });
+            items.push(Item {
+                head: Head {
+                    due,
+                    attempts: self.pick(2)?,
+                    state: [State::Queued, State::Held][self.pick(2)? as usize],
+                    ..Head::default()
+                },
+                recipients: recipients.collect(),
+                ..Item::default()
+            });
+        }
+        Some(items)
+    }
+
+    fn item_ids(&mut self) -> Option<Vec<ItemId>> {
+        let bits = self.pick(1 << 12)?;
+        let chosen = (0..12).filter(|at| bits >> at & 1 == 1);
+        Some(chosen.map(|at| ItemId(1 + at)).collect())
+    }
+
+    fn scram(&mut self) -> Option<Option<Scram>> {
+        let keys = Scram {
+            iterations: 1,
+            salt: vec![1],
+            stored_key: [2; 32],
+            server_key: [3; 32],
+        };
+        Some((self.pick(2)? == 0).then_some(keys))
+    }
+
+    fn network(&mut self) -> Option<Cidr> {
+        let address = [192, 0, 2, self.pick(4)? as u8].into();
+        Some(Cidr::around(address, [24, 32][self.pick(2)? as usize]))
+    }
+
+    /// What is kept beside mail: credentials, the queue, what ages.
+    fn kept(&mut self, account: AccountId) -> Option<Write> {
+        Some(match self.pick(11)? {
+            0 => Write::CredentialAdd {
+                account,
+                name: self.name()?,
+                scopes: self.pick(scope::ALL + 2)?,
+                secret: "app".into(),
+                scram: self.scram()?,
+            },
+            1 => Write::CredentialRemove {
+                account,
+                id: self.pick(5)?,
+            },
+            2 => Write::CredentialUsed {
+                account,
+                id: self.pick(5)?,
+            },
+            3 => Write::QueueHold {
+                items: self.item_ids()?,
+                why: "wait".into(),
+            },
+            4 => Write::QueueRelease {
+                items: self.item_ids()?,
+            },
+            5 => Write::QueueDrop {
+                items: self.item_ids()?,
+            },
+            6 => Write::Transcript {
+                trace: TraceId(self.pick(6)?.into()),
+                row: transcript::encode(NOW + u64::from(self.pick(9)?), "S: 550 no"),
+            },
+            7 => Write::Ban {
+                network: self.network()?,
+                until: NOW + u64::from(self.pick(9)?),
+                reason: "guessed".into(),
+            },
+            8 => Write::Unban {
+                network: self.network()?,
+            },
+            9 => Write::Trap {
+                kind: [Trap::Address, Trap::Defer][self.pick(2)? as usize],
+                network: self.network()?,
+            },
+            // Days later, or soon.
+            _ => Write::Expire {
+                now: NOW + u64::from(self.pick(9)?) + [0, 7, 31][self.pick(3)? as usize] * 86_400,
+            },
         })
     }
 

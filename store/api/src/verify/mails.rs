@@ -1,12 +1,13 @@
 //! Mails and the octets of logs: references, digests, texts; stretches that are free, and segments that count them.
 //!
-//! Blobs are looked at a window at a time, and for each window all messages that point into it are counted: memory is
+//! Blobs are looked at a window at a time, and for each window all messages and items that point into it are counted: memory is
 //! bounded by the window, time by the messages times the windows.
 
 use super::{Check, Subject, Wrong};
+use crate::item::ItemRow;
 use crate::table::{BlobRow, MessageRow, Stretch};
 use crate::{Error, Table, key, read};
-use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, Uid};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow::{self, Continue};
 
@@ -128,7 +129,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Counts the messages that point at a blob of `window`, which has all from `first` to `last`.
+    /// Counts the messages and items that point at a blob of `window`, which has all from `first` to `last`.
     fn references(
         &mut self,
         first: BlobId,
@@ -155,6 +156,24 @@ impl Check<'_> {
                     check.expect(own, "octets", message.octets.into(), is.into());
                 }
                 Err(_) => check.tell(own, Wrong::Missing("its mail")),
+            }
+            Ok(())
+        })?;
+        self.each(Table::Queue, &[], |check, key, value| {
+            // Damaged rows were told of with the queue.
+            let Ok(item) = ItemRow::read(value) else {
+                return Ok(());
+            };
+            let blob = item.head.blob;
+            if blob < first || last < blob {
+                return Ok(());
+            }
+            match window.binary_search_by_key(&blob, |counted| counted.blob) {
+                Ok(at) => window[at].is = window[at].is.saturating_add(1),
+                Err(_) => {
+                    let id = ItemId(key::u64_at(Table::Queue, key, 0)?);
+                    check.tell(Subject::Item(id), Wrong::Missing("its mail"));
+                }
             }
             Ok(())
         })?;

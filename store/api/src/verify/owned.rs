@@ -222,16 +222,18 @@ impl Check<'_> {
     /// Numbers that are given out are above all that were.
     pub(super) fn numbers(&mut self) -> Result<(), Error> {
         let (account, uidvalidity) = (u64::from(self.last_account.0), self.last_uidvalidity);
-        for (name, least) in [
-            ("next_account", if account > 0 { account + 1 } else { 0 }),
-            ("uidvalidity", uidvalidity.into()),
-        ] {
-            let number = read::number(self.rows, name);
-            let number = self.sound(number, Subject::Setting(name))?;
-            if number.is_some_and(|number| u64::from(number) < least) {
-                let wrong = Wrong::Contradicts("it is below what was given out");
-                self.tell(Subject::Setting(name), wrong);
-            }
+        self.above("next_account", account)?;
+        // It is the last one given, and not the next.
+        self.above("uidvalidity", u64::from(uidvalidity).saturating_sub(1))
+    }
+
+    /// The number `name` is above `given`, the highest that was given out; 0: none was.
+    pub(super) fn above(&mut self, name: &'static str, given: u64) -> Result<(), Error> {
+        let number = read::number(self.rows, name);
+        let number = self.sound(number, Subject::Setting(name))?;
+        if number.is_some_and(|number| u64::from(number) <= given && given > 0) {
+            let wrong = Wrong::Contradicts("it is below what was given out");
+            self.tell(Subject::Setting(name), wrong);
         }
         Ok(())
     }
