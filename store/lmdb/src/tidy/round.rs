@@ -399,12 +399,13 @@ impl Tidy {
         punch.sync()
     }
 
-    /// Large mails that were there at the start and that no row names.
+    /// Large mails that were there at the start and that no row names. While someone holds space they are left for a later
+    /// round.
     fn remove_strays(&mut self, round: &mut Round) -> Result<(), Error> {
-        let strays = std::mem::take(&mut self.strays);
-        if strays.is_empty() {
+        if self.strays.is_empty() || self.store.gate().step().is_none() {
             return Ok(());
         }
+        let strays = std::mem::take(&mut self.strays);
         let mut strays: BTreeSet<Place> = strays.into_iter().collect();
         {
             let snapshot = self.store.snapshot()?;
@@ -441,6 +442,11 @@ impl Tidy {
                 self.keep((log, number), "a large mail that is in no mailbox");
                 continue;
             }
+            let gate = Arc::clone(self.store.gate());
+            let Some(_step) = gate.step() else {
+                self.strays.push((log, number));
+                continue;
+            };
             segment::remove(&self.data, log, number, Holds::Mail).map_err(failed)?;
             (self.options.told)(&format!(
                 "segment {number} of log {log}, a large mail that nobody names, removed"

@@ -206,6 +206,18 @@ fn a_large_mail_whose_record_is_damaged_is_kept() {
     };
     tidied();
     assert!(large.exists() && !stray.exists());
+    // While space is held it stays, like everything else.
+    fs::copy(&large, &stray).expect("written");
+    let mut tidy = Tidy::by_hand(open(data.path()), at_once()).expect("a tidier");
+    let hold = tidy.store().hold_space();
+    for _ in 0..2 {
+        assert_eq!(tidy.round().expect("a round").removed, 0);
+    }
+    assert!(stray.exists());
+    drop(hold);
+    tidy_up(&mut tidy);
+    assert!(!stray.exists());
+    drop(tidy);
     // The index is lost too, and the record that would tell is not sound.
     flip(
         &segment::path(data.path(), 0, row.record.segment),
