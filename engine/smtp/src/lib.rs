@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`session`] (the state machine; its head has the table of states), [`command`] (one line, in
 //! place), [`extension`] (what EHLO offers: the table), [`path`], [`parameter`] and [`xtext`] (what MAIL and RCPT carry),
-//! [`envelope`] (what that means), [`client`] (XCLIENT), [`dot`] and [`chunk`] (the two ways a body comes), [`line`]
-//! (cutting lines), [`reply`] (every reply), [`transcript`] (what was said), [`protocol`] (the word behind `with` in
+//! [`envelope`] (what that means), [`client`] (XCLIENT), [`dot`] and [`chunk`] (the two ways a body comes), [`nul`] (a
+//! trick in it), [`line`] (cutting lines), [`reply`] (every reply), [`transcript`] (what was said), [`protocol`] (the word behind `with` in
 //! Received), [`auth`] (SASL PLAIN).
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ pub mod dot;
 pub mod envelope;
 pub mod extension;
 pub mod line;
+pub mod nul;
 pub mod parameter;
 pub mod path;
 pub mod protocol;

@@ -91,7 +91,7 @@ pub fn mail(text: &[u8], session: &Circumstances<'_>) -> Result<MailParameters, 
     let mut seen = 0u16;
     for parameter in split(text) {
         let (keyword, value) = parameter?;
-        let bit = match (&keyword.upper()[..], value) {
+        let bit = match (keyword.upper(), value) {
             (b"SIZE", Some(value)) => {
                 parameters.size = Some(number(value).ok_or(BadParameter::Syntax)?);
                 Seen::Size
@@ -159,7 +159,7 @@ pub fn rcpt(
     let mut parameters = RcptParameters::default();
     for parameter in split(text) {
         let (keyword, value) = parameter?;
-        let twice = match (&keyword.upper()[..], value) {
+        let twice = match (keyword.upper(), value) {
             (b"NOTIFY", Some(value)) if extension::is_offered("DSN", session) => {
                 let notify = notice::notify(value)?;
                 parameters.notify.replace(notify).is_some()

@@ -13,8 +13,6 @@ macro_rules! replies {
 
 /// DATA may begin. RFC 5321 §4.1.1.4; 3xx carries no enhanced code, RFC 2034 §4.
 pub const START_MAIL_INPUT: Reply = Reply::plain(354, "End with CRLF . CRLF");
-/// An empty challenge of AUTH. RFC 4954 §4.
-pub const CHALLENGE: Reply = Reply::plain(334, "");
 
 replies! {
     /// RSET.
@@ -147,8 +145,9 @@ replies! {
     TOO_LARGE = 552 (5, 3, 4) "Message too large";
     /// A mail of which nobody can say what became: the sender tries again.
     NO_OUTCOME = 451 (4, 3, 0) "Trouble here, try again later";
-    /// Bare CR or LF in a mail. RFC 5321 §2.3.8; the detail 11 is what large hosts answer with, senders know it.
-    BARE_LINE_END = 550 (5, 6, 11) "Bare CR or LF in the message";
+    /// Bare CR or LF in a mail. RFC 5321 §2.3.8; the detail 11 is what large hosts answer with, senders know it. The same
+    /// for what turns into one where NULs are dropped.
+    BARE_LINE_END = 550 (5, 6, 11) "Bare CR or LF in the message, or a line of NULs and dots";
 }
 
 /// What a line that is no command is answered.

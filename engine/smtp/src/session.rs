@@ -45,6 +45,7 @@ use crate::dot::Undot;
 use crate::envelope::{Body, Mail, Rcpt};
 use crate::extension::Circumstances;
 use crate::line::{Line, Lines};
+use crate::nul::NulLines;
 use crate::transcript::Transcript;
 use crate::{Role, Tls, reply};
 use ringpost_types::Reply;
@@ -200,6 +201,7 @@ struct Transaction {
     /// A BDAT was accepted.
     chunking: bool,
     line_ends: LineEnds,
+    nul_lines: NulLines,
     /// Of the body so far.
     octets: u64,
     /// What the body will be answered, come what may.

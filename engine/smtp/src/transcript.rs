@@ -17,6 +17,8 @@ use std::fmt::{self, Write};
 
 /// Of one command so much is kept, in octets.
 const LINE_OCTETS_MAX: usize = 512;
+/// The code of a SASL challenge. RFC 4954 §4.
+const CHALLENGE: u16 = 334;
 /// Octets of an entry's head: kind, class, length (u16), milliseconds (u32), and what the kind needs (u64).
 const HEAD: usize = 16;
 
@@ -125,6 +127,11 @@ impl Transcript {
         let Enhanced(class, subject, detail) = reply.enhanced.unwrap_or(Enhanced(0, 0, 0));
         let codes = u64::from(reply.code) | u64::from(subject) << 16 | u64::from(detail) << 32;
         let text = reply.text.as_bytes();
+        if reply.code == CHALLENGE && !text.is_empty() {
+            // What a mechanism asks is between it and the client.
+            let told = format!("<{} octets>", text.len());
+            return self.push(Kind::Reply, class, codes, told.as_bytes());
+        }
         self.push(
             Kind::Reply,
             class,

@@ -3,6 +3,7 @@
 use super::{Action, Chunk, Phase, Question, Session, Transaction};
 use crate::command::Command;
 use crate::dot::{Step, Undot};
+use crate::envelope::Body;
 use crate::reply;
 use ringpost_types::Reply;
 
@@ -69,7 +70,7 @@ impl Session {
     }
 
     fn end_chunk<'i>(&mut self, last: bool) -> Action<'i> {
-        if last && self.transaction.open && self.transaction.line_ends.finish() > 0 {
+        if last && self.transaction.open && self.is_broken_at_end() {
             self.transaction.refusal.get_or_insert(reply::BARE_LINE_END);
         }
         match self.transaction.refusal.take() {
@@ -88,6 +89,13 @@ impl Session {
             }
             Some(refusal) => self.end_refused(refusal),
         }
+    }
+
+    /// Whether a mail that came in chunks has line ends that it must not have, now that it is whole.
+    fn is_broken_at_end(&self) -> bool {
+        let transaction = &self.transaction;
+        let nuls = transaction.body != Body::Binary && transaction.nul_lines.finish();
+        nuls || transaction.line_ends.finish() > 0
     }
 
     /// Octets of DATA.
@@ -124,9 +132,14 @@ impl Session {
     /// A run of the mail, unless this is where it becomes unwelcome. Of a mail with both faults the size is told,
     /// whichever was seen first: that depends on how the octets were cut.
     fn body<'i>(&mut self, run: &'i [u8], bare: u32) -> Action<'i> {
+        let transaction = &mut self.transaction;
+        if transaction.body != Body::Binary {
+            transaction.nul_lines.feed(run);
+        }
+        let broken = bare > 0 || transaction.nul_lines.found();
         let refusal = if self.is_over(run) {
             reply::TOO_LARGE
-        } else if bare > 0 {
+        } else if broken {
             reply::BARE_LINE_END
         } else {
             return Action::Body(run);

@@ -23,10 +23,10 @@ impl Session {
         if self.tls == Tls::Required && !allowed_before_tls(&command) {
             return self.refuse(command, reply::TLS_FIRST);
         }
-        if is_idle(&command) {
-            if let Some(last) = self.count_idle() {
-                return self.say_last(last);
-            }
+        if is_idle(&command)
+            && let Some(last) = self.count_idle()
+        {
+            return self.say_last(last);
         }
         match command {
             Command::Helo(name) => self.hello(name, Greeting::Helo),

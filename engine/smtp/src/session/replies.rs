@@ -6,6 +6,9 @@ use super::{Action, Phase, Session, Transaction};
 use crate::reply;
 use ringpost_types::Reply;
 
+/// The service closes its channel. RFC 5321 §4.2.3.
+const LAST: u16 = 421;
+
 impl Session {
     /// Queues a reply and takes it at once.
     pub(super) fn say<'i>(&mut self, reply: Reply) -> Action<'i> {
@@ -35,11 +38,13 @@ impl Session {
     /// own weather, and a sender that meets smtp_recipients_max goes on with the recipients it has. RFC 5321 §4.5.3.1.10.
     pub(super) fn queue(&mut self, reply: Reply) {
         debug_assert!(self.queued.is_none(), "one reply at a time");
-        self.errors += u64::from(reply.code >= 500);
-        if self.errors > self.options.limits.smtp_errors_max {
-            return self.end(reply::TOO_MANY_ERRORS);
+        if reply.code >= 500 {
+            self.errors += 1;
+            if self.errors > self.options.limits.smtp_errors_max {
+                return self.end(reply::TOO_MANY_ERRORS);
+            }
         }
-        if reply.code == reply::SHUTTING_DOWN.code {
+        if reply.code == LAST {
             return self.end(reply);
         }
         self.queued = Some(reply);

@@ -57,7 +57,7 @@ impl Session {
         debug_assert!(matches!(self.phase, Phase::Answer(Question::Login)));
         self.phase = Phase::Response;
         let text = BASE64.encode(octets);
-        self.queued = Some(Reply::with_text(reply::CHALLENGE.code, None, text));
+        self.queued = Some(Reply::with_text(334, None, text));
     }
 
     /// A line that answers a challenge. RFC 4954 §4.
