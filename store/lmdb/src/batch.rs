@@ -3,13 +3,14 @@
 //! In:  writes, in order. Out: what came of each, durable on return; or the error for which none of them stands.
 //!
 //! Invariant: a write that fails fails alone. One that LMDB cannot take, for a damaged page or a row that is none, spoils
-//! the transaction: it is given up and made again without that write, or, where it is a mail to several accounts, without
-//! those that the damage concerns. What fails for all (no room, an I/O error) is the error of the whole.
+//! the transaction: it is given up and made again without that write, or, where it is a mail to several accounts or to some
+//! and the queue, without those that the damage concerns. What fails for all (no room, an I/O error) is the error of the whole.
 
 use crate::env::Opened;
 use crate::rows::Trouble;
 use ringpost_api::apply::{self, Edits, Terms};
-use ringpost_api::write::Deliver;
+use ringpost_api::item::Item;
+use ringpost_api::write::{Deliver, Target};
 use ringpost_api::{Changed, Error, Outcome, Snapshot, Write, read};
 use ringpost_types::{AccountId, MailboxId};
 use std::collections::BTreeMap;
@@ -64,8 +65,9 @@ pub(crate) fn commit<'w>(
             }
             match (rows.trouble(), outcome) {
                 (Trouble::None, Ok(outcome)) => {
-                    if let Some(Spoiler::Part { missed, .. }) = spoiler {
+                    if let Some(Spoiler::Part { missed, queue, .. }) = spoiler {
                         edits.missed.extend_from_slice(missed);
+                        tell_unqueued(write, queue.as_ref(), &mut applied.lines);
                     }
                     note(write, outcome, edits, &mut applied);
                 }
@@ -96,15 +98,17 @@ pub(crate) fn commit<'w>(
 enum Spoiler {
     /// Nothing.
     Whole(Error),
-    /// A mail without those accounts whose rows are damaged. Nobody waits for one that goes to several.
+    /// A mail without those accounts whose rows are damaged, and without its items where those of the queue are. Nobody
+    /// waits for one that goes to several.
     Part {
         part: Write,
         missed: Vec<(AccountId, Error)>,
+        queue: Option<Error>,
     },
 }
 
 impl Spoiler {
-    /// Tries a mail on each of its accounts alone, in transactions that are given up.
+    /// Tries a mail on each of its accounts alone, and on the queue, in transactions that are given up.
     fn of(
         opened: &Opened,
         write: &Write,
@@ -115,30 +119,48 @@ impl Spoiler {
         let Write::Deliver(deliver) = write else {
             return Ok(Spoiler::Whole(error));
         };
-        let (mut targets, mut missed) = (Vec::new(), Vec::new());
-        for target in &deliver.targets {
-            let alone = Write::Deliver(Deliver {
-                targets: vec![target.clone()],
+        let mut alone = |targets: &[Target], items: &[Item]| -> Result<Option<Error>, Error> {
+            let part = Write::Deliver(Deliver {
+                targets: targets.to_vec(),
+                items: items.to_vec(),
                 ..deliver.clone()
             });
             let mut rows = opened.write()?;
-            let outcome = apply::apply(&mut rows, &alone, terms, edits);
-            match rows.trouble() {
-                Trouble::None => targets.push(target.clone()),
+            let outcome = apply::apply(&mut rows, &part, terms, edits);
+            Ok(match rows.trouble() {
+                Trouble::None => None,
                 _ => {
                     let own = outcome.and_then(|outcome| outcome.map(drop)).err();
-                    missed.push((target.account, own.unwrap_or(error.clone())));
+                    Some(own.unwrap_or(error.clone()))
                 }
+            })
+        };
+        let mut part = Deliver {
+            targets: Vec::new(),
+            ..deliver.clone()
+        };
+        let mut missed = Vec::new();
+        for target in &deliver.targets {
+            match alone(std::slice::from_ref(target), &[])? {
+                None => part.targets.push(target.clone()),
+                Some(error) => missed.push((target.account, error)),
             }
         }
-        Ok(match targets.is_empty() || missed.is_empty() {
+        let queue = match deliver.items.is_empty() {
+            true => None,
+            false => alone(&[], &deliver.items)?,
+        };
+        if queue.is_some() {
+            part.items.clear();
+        }
+        let is_nothing = part.targets.is_empty() && part.items.is_empty();
+        let is_whole = missed.is_empty() && queue.is_none();
+        Ok(match is_nothing || is_whole {
             true => Spoiler::Whole(error),
             false => Spoiler::Part {
-                part: Write::Deliver(Deliver {
-                    targets,
-                    ..deliver.clone()
-                }),
+                part: Write::Deliver(part),
                 missed,
+                queue,
             },
         })
     }
@@ -184,12 +206,7 @@ fn tell_missed(
     let Write::Deliver(deliver) = write else {
         return;
     };
-    let place = format_args!(
-        "at octet {} of segment {} of log {}",
-        deliver.offset,
-        deliver.segment,
-        deliver.blob.log()
-    );
+    let place = place(deliver);
     for (account, error) in &edits.missed {
         lines.push(format!(
             "an accepted mail did not reach account {account}: {error}; it is kept {place}"
@@ -202,6 +219,27 @@ fn tell_missed(
             "a mail was not put into the index: {error}; it is kept {place}"
         )),
     }
+}
+
+/// Tells that an accepted mail is not on its way to those elsewhere, and why.
+fn tell_unqueued(write: &Write, error: Option<&Error>, lines: &mut Vec<String>) {
+    if let (Write::Deliver(deliver), Some(error)) = (write, error) {
+        let place = place(deliver);
+        lines.push(format!(
+            "an accepted mail is not in the queue: {error}; it is kept {place}"
+        ));
+    }
+}
+
+fn place(deliver: &Deliver) -> String {
+    let Deliver {
+        blob,
+        segment,
+        offset,
+        ..
+    } = deliver;
+    let log = blob.log();
+    format!("at octet {offset} of segment {segment} of log {log}")
 }
 
 /// Each mailbox once, with its latest MODSEQ.

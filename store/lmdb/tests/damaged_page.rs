@@ -4,10 +4,11 @@ mod fixture;
 
 use fixture::{begin, deliver, options};
 use ringpost_api::behaviour::ask;
+use ringpost_api::item::{Item, Recipient};
 use ringpost_api::{Error, Outcome, Store, Write, key, read};
 use ringpost_lmdb::health::State;
 use ringpost_lmdb::{Lmdb, Options};
-use ringpost_types::{AccountId, MailboxId};
+use ringpost_types::{AccountId, ItemId, MailboxId};
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
@@ -20,6 +21,13 @@ fn to(number: u64, account: u32) -> Write {
     };
     mail.targets[0].account = AccountId(account);
     Write::Deliver(mail)
+}
+
+fn leaving() -> Item {
+    Item {
+        recipients: vec![Recipient::default()],
+        ..Item::default()
+    }
 }
 
 fn messages(lmdb: &Lmdb, account: u32) -> u32 {
@@ -81,14 +89,25 @@ fn what_meets_it_fails_alone() {
         unreachable!("they are deliveries");
     };
     both.targets.extend(other.targets);
+    both.items.push(leaving());
     lmdb.submit(Write::Deliver(both), None);
     assert!(ask(&*lmdb, to(MAILS + 7, 1)).is_ok());
+    // To the one that does not get it, and to somebody elsewhere.
+    let Write::Deliver(mut away) = to(MAILS + 8, 2) else {
+        unreachable!("it is a delivery");
+    };
+    away.items.push(leaving());
+    assert!(ask(&*lmdb, Write::Deliver(away)).is_ok());
+    let snapshot = lmdb.snapshot().expect("a snapshot");
+    assert_eq!(read::next_item(&*snapshot), Ok(ItemId(3)), "both leave");
+    drop(snapshot);
     assert_eq!(messages(&lmdb, 1) as u64, MAILS / 2 + 5);
     assert_eq!(messages(&lmdb, 2) as u64, MAILS / 2, "as it was");
     assert_eq!((lmdb.health().state, lmdb.lag_octets()), (State::Well, 0));
     let heard = HEARD.lock().expect("no panic").clone();
-    assert_eq!(heard.len(), 4, "each mail that is missing: {heard:?}");
-    assert!(heard[3].contains("did not reach account 2"), "{heard:?}");
+    assert_eq!(heard.len(), 5, "each mail that is missing: {heard:?}");
+    let both = heard[3..].iter();
+    both.for_each(|line| assert!(line.contains("did not reach account 2"), "{line}"));
     assert!(
         heard
             .iter()
