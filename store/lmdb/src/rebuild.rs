@@ -16,6 +16,7 @@
 //! when it is complete and durable; a run that ends before that has changed nothing.
 
 mod kept;
+mod place;
 mod replay;
 mod salvage;
 
@@ -27,11 +28,9 @@ use ringpost_api::table::VERSION;
 use ringpost_api::{Error, Table};
 use ringpost_types::limit::Limits;
 use serde::{Deserialize, Serialize};
-use std::ffi::CString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -102,11 +101,7 @@ pub fn rebuild(
         LockError::Io(error) => at(&lock_path)(error),
     })?;
     let (index, new) = (data.join("index"), data.join("index.rebuilding"));
-    // What a run that did not end left behind.
-    match fs::remove_dir_all(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&new)(error)),
-        _ => {}
-    }
+    place::clear(data, &index, &new)?;
     let mut builder = DirBuilder::new();
     builder.mode(0o700).create(&new).map_err(at(&new))?;
     let failed = |error| OpenError::Index {
@@ -150,51 +145,8 @@ pub fn rebuild(
     for folder in [&new, data] {
         sync(folder)?;
     }
-    rebuilt.old_index = take_place(data, &index, &new)?;
+    rebuilt.old_index = place::take(data, &index, &new)?;
     Ok(rebuilt)
-}
-
-/// Puts the new index in the place of the old one; the old one's name from then on.
-fn take_place(data: &Path, index: &Path, new: &Path) -> Result<Option<String>, OpenError> {
-    if !index.exists() {
-        fs::rename(new, index).map_err(at(index))?;
-        sync(data)?;
-        return Ok(None);
-    }
-    let aside = (1..)
-        .map(|number| format!("index.before-rebuild-{number}"))
-        .find(|name| !data.join(name).exists());
-    let aside = aside.expect("numbers do not run out");
-    match exchange(index, new) {
-        Ok(()) => fs::rename(new, data.join(&aside)).map_err(at(new))?,
-        // Not every file system knows how: then in two steps.
-        Err(_) => {
-            fs::rename(index, data.join(&aside)).map_err(at(index))?;
-            fs::rename(new, index).map_err(at(new))?;
-        }
-    }
-    sync(data)?;
-    Ok(Some(aside))
-}
-
-/// Two names change places, at once.
-fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    let one = CString::new(one.as_os_str().as_bytes())?;
-    let other = CString::new(other.as_os_str().as_bytes())?;
-    // SAFETY: both are strings that end with a zero and live until the call is over; it keeps neither.
-    let done = unsafe {
-        libc::renameat2(
-            libc::AT_FDCWD,
-            one.as_ptr(),
-            libc::AT_FDCWD,
-            other.as_ptr(),
-            libc::RENAME_EXCHANGE,
-        )
-    };
-    match done {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 fn sync(folder: &Path) -> Result<(), OpenError> {

@@ -1,8 +1,10 @@
-//! What is left when a process or a machine breaks off: `kill` kills the process, `power` takes the power away.
+//! What is left when a process or a machine breaks off: `kill` kills the process, `power` takes the power away, `anew` while the
+//! index is made anew.
 //!
 //! Reading order: `kill`; then `power` (the tests), `story` (what happens until then), `check` (what must be there afterwards),
 //! `disk` (what a disk may have kept), `trace` and `shim` (how it is known what was written and synced).
 
+mod anew;
 mod check;
 mod disk;
 mod kill;
