@@ -1,11 +1,12 @@
 //! What every session of a listener on one shard shares.
 
-use ringpost_admission::Admission;
+use crate::kept::Quota;
 use ringpost_api::Store;
 use ringpost_delivery::Post;
 use ringpost_directory::{Directory, Logins};
-use ringpost_runtime::{Shard, TlsServer};
+use ringpost_runtime::{Endpoint, Shard, TlsServer};
 use ringpost_smtp::{Mechanisms, Options, Role, Tls};
+use ringpost_types::Cidr;
 use ringpost_types::limit::Limits;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -48,8 +49,6 @@ pub struct Setup {
     pub tls: Option<Arc<TlsServer>>,
     /// Sessions now; one count for all listeners of the shard.
     pub open: Rc<Cell<u64>>,
-    /// Who may come in, and do how much.
-    pub admission: Arc<Admission>,
     /// Whether there is an outbound queue: without it, nothing that must leave is taken.
     pub queue: bool,
     /// What the operator wants of this listener.
@@ -61,6 +60,10 @@ pub struct Setup {
 pub struct Policy {
     /// Its name in rules.
     pub tag: Box<str>,
+    /// Peers on this machine may relay, and count as `local` in rules.
+    pub trust_local: bool,
+    /// Who may speak for others by XCLIENT.
+    pub xclient: Vec<Cidr>,
     /// Takes no mail: each recipient of ours is answered 451. For the MX of highest number, which only those who
     /// send junk try first.
     pub defer: bool,
@@ -74,6 +77,8 @@ impl Default for Policy {
     fn default() -> Self {
         Policy {
             tag: "".into(),
+            trust_local: false,
+            xclient: Vec::new(),
             defer: false,
             mask_source: true,
             greeting_delay_ms: 0,
@@ -85,13 +90,17 @@ impl Default for Policy {
 pub struct Context {
     pub(crate) setup: Setup,
     /// What the state machine needs of it.
-    pub(crate) options: Rc<Options>,
+    options: Rc<Options>,
+    /// The same for peers that may speak for others.
+    options_of_proxies: Rc<Options>,
+    /// Sessions kept lately.
+    pub(crate) kept: Quota,
 }
 
 impl Context {
     /// Puts it together.
     pub fn new(setup: Setup) -> Rc<Context> {
-        let options = Rc::new(Options {
+        let options = Options {
             role: setup.role,
             hostname: setup.hostname.as_str().into(),
             limits: Limits::clone(&setup.limits),
@@ -104,8 +113,29 @@ impl Context {
                 },
             },
             xclient: false,
-        });
-        Rc::new(Context { setup, options })
+        };
+        let of_proxies = Options {
+            xclient: true,
+            ..options.clone()
+        };
+        Rc::new(Context {
+            setup,
+            options: Rc::new(options),
+            options_of_proxies: Rc::new(of_proxies),
+            kept: Quota::default(),
+        })
+    }
+
+    /// What a session of this peer is made of.
+    pub(crate) fn options_for(&self, peer: Endpoint) -> Rc<Options> {
+        let lists = |ip| {
+            let proxies = &self.setup.policy.xclient;
+            proxies.iter().any(|network| network.contains(ip))
+        };
+        match peer.ip().is_some_and(lists) {
+            true => self.options_of_proxies.clone(),
+            false => self.options.clone(),
+        }
     }
 
     /// How a new session stands with TLS, before its first octet.

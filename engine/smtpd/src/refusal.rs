@@ -7,8 +7,6 @@ use ringpost_types::reply::Enhanced;
 
 /// RCPT: the domain is ours, the user is not there.
 pub const NO_SUCH_USER: Reply = Reply::new(550, Enhanced(5, 1, 1), "No such user here");
-/// RCPT: the domain is not ours, and the client is nobody we know. RFC 5321 §7.9.
-pub const RELAY_DENIED: Reply = Reply::new(550, Enhanced(5, 7, 1), "Relaying denied");
 /// RCPT: mail would have to leave this host.
 pub const NO_QUEUE: Reply = Reply::new(451, Enhanced(4, 3, 2), "Outbound queue not running");
 /// MAIL: the reverse-path is not one of the user's. RFC 6409 §6.1.
@@ -39,6 +37,14 @@ pub const DEFERRED: Reply = Reply::new(
 pub const TALKED_EARLY: Reply = Reply::new(554, Enhanced(5, 5, 1), "Spoke before the greeting");
 /// Limits smtp_command_ms and smtp_data_block_ms.
 pub const TOO_SLOW: Reply = Reply::new(421, Enhanced(4, 4, 2), "Too slow, try again later");
+/// An idle session while memory is short.
+pub const SPARED: Reply = Reply::new(
+    421,
+    Enhanced(4, 3, 1),
+    "Short of memory, and you are idle; try again later",
+);
+/// XCLIENT: logged in as somebody whom we do not know.
+pub const NO_SUCH_LOGIN: Reply = Reply::new(550, Enhanced(5, 7, 1), "No such account");
 /// RCPT: every account behind it has used up its quota.
 pub const MAILBOX_FULL: Reply = Reply::new(452, Enhanced(4, 2, 2), "Mailbox full, try again later");
 /// RCPT: the mail, as large as MAIL said, is larger than the quota. RFC 1870 §6.1.

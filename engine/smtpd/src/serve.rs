@@ -6,15 +6,18 @@
 //! together. RFC 2920 §3.2. When the server drains, a session between transactions is told 421 and closed; one in a
 //! transaction may finish it. RFC 5321 §3.8.
 
+use crate::client::Visitor;
 use crate::context::{Context, TlsMode};
 use crate::greeting::{self, Manners};
+use crate::patience::Waiting;
 use crate::transaction::{Origin, Transaction};
-use crate::{Role, answer, login, refusal, tarpit};
-use ringpost_admission::{Count, Guard, Verdict};
+use crate::trap::{Hits, Trap};
+use crate::{Role, answer, kept, login, refusal, tarpit};
+use ringpost_admission::{Count, Verdict};
 use ringpost_directory::Login;
 use ringpost_runtime::time::{self, Duration, First, first, sleep};
-use ringpost_runtime::{Connection, Endpoint, event};
-use ringpost_smtp::{Action, Session, auth, reply};
+use ringpost_runtime::{Connection, event};
+use ringpost_smtp::{Action, Rcpt, Recipient, Session, auth, reply};
 use ringpost_types::{Reply, TraceId};
 use std::rc::Rc;
 use std::{fmt, io};
@@ -33,10 +36,32 @@ enum End {
     Early,
     /// It was refused once too often.
     Banned,
+    /// Memory is short, and it did nothing.
+    Spared,
     /// The server drains.
     Drained,
     /// The connection broke.
     Broken(io::Error),
+}
+
+impl End {
+    /// What the peer is told at last.
+    fn reply(&self) -> Option<Reply> {
+        match self {
+            End::Idle => Some(reply::IDLE_TOO_LONG),
+            End::Slow => Some(refusal::TOO_SLOW),
+            End::Early => Some(refusal::TALKED_EARLY),
+            End::Banned => Some(reply::TOO_MANY_ERRORS),
+            End::Spared => Some(refusal::SPARED),
+            End::Drained => Some(reply::SHUTTING_DOWN),
+            End::Closed | End::Left | End::Broken(_) => None,
+        }
+    }
+
+    /// Whether the session failed by it, whatever was said before.
+    fn is_failure(&self) -> bool {
+        matches!(self, End::Slow | End::Early | End::Banned)
+    }
 }
 
 impl fmt::Display for End {
@@ -48,10 +73,16 @@ impl fmt::Display for End {
             End::Slow => f.write_str("too slow"),
             End::Early => f.write_str("spoke before the greeting"),
             End::Banned => f.write_str("banned"),
+            End::Spared => f.write_str("idle while memory is short"),
             End::Drained => f.write_str("drained"),
             End::Broken(error) => write!(f, "broken: {error}"),
         }
     }
+}
+
+/// Says in place of a greeting why a peer is not let in.
+pub fn send_away(verdict: &Verdict, out: &mut Vec<u8>) {
+    verdict.greeting().unwrap_or(reply::BUSY).write(out);
 }
 
 /// Serves one connection to its end.
@@ -63,29 +94,16 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         answer::write(&reply::BUSY, trace, connection.output());
         return connection.close().await;
     };
-    let now_ms = time::now_unix_ms();
-    let entered = match connection.take_guard() {
-        Some(guard) => Ok(guard),
-        None => context.setup.admission.enter(peer.ip(), now_ms),
-    };
-    let guard = match entered {
-        Ok(guard) => guard,
-        Err(verdict) => {
-            let refusal = verdict.greeting().unwrap_or(reply::BUSY);
-            event!(trace, "connection from {peer} refused: {}", refusal.text);
-            answer::write(&refusal, trace, connection.output());
-            return connection.close().await;
-        }
-    };
+    let options = context.options_for(peer);
     let mut dialogue = Dialogue {
-        session: Session::new(context.options.clone(), context.tls_at_start()),
+        session: Session::new(options, context.tls_at_start()),
         transaction: Transaction::new(),
-        login: None,
+        visitor: Visitor::new(&mut connection),
+        waiting: Waiting::default(),
         mails: 0,
         refusals: 0,
-        guard,
-        is_banned: false,
-        peer,
+        has_failed: false,
+        hits: Hits::default(),
         trace,
         context,
     };
@@ -95,21 +113,16 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
     };
     let mails = dialogue.mails;
     event!(trace, "connection from {peer} mails={mails} {end}");
+    let last = end.reply();
+    dialogue.keep(&connection, &end, last.as_ref());
     // What the session holds is not needed while the peer takes its last reply.
     drop(dialogue);
-    let last = match end {
-        End::Idle => Some(reply::IDLE_TOO_LONG),
-        End::Slow => Some(refusal::TOO_SLOW),
-        End::Early => Some(refusal::TALKED_EARLY),
-        End::Banned => Some(reply::TOO_MANY_ERRORS),
-        End::Drained => Some(reply::SHUTTING_DOWN),
-        End::Closed | End::Left => None,
-        End::Broken(_) => return,
-    };
     if let Some(last) = last {
         answer::write(&last, trace, connection.output());
     }
-    connection.close().await;
+    if !matches!(end, End::Broken(_)) {
+        connection.close().await;
+    }
 }
 
 /// A session and what it is about.
@@ -117,23 +130,20 @@ struct Dialogue {
     context: Rc<Context>,
     session: Session,
     transaction: Transaction,
-    login: Option<Login>,
+    visitor: Visitor,
+    waiting: Waiting,
     mails: u64,
-    /// Permanent refusals so far.
+    /// Permanent refusals of a stranger so far.
     refusals: u32,
-    /// Counts the client while it is here.
-    guard: Guard,
-    /// Its last refusal was one too many.
-    is_banned: bool,
-    peer: Endpoint,
+    /// Something was refused, for good or for now.
+    has_failed: bool,
+    hits: Hits,
     trace: TraceId,
 }
 
 impl Dialogue {
     async fn run(&mut self, connection: &mut Connection) -> io::Result<End> {
         connection.input_max(self.session.line_octets_max());
-        let silence_ms = self.context.setup.limits.smtp_idle_ms;
-        connection.silence_max(Duration::from_millis(silence_ms));
         if self.context.setup.tls_mode == TlsMode::Implicit {
             self.start_tls(connection).await?;
         }
@@ -169,49 +179,50 @@ impl Dialogue {
         connection: &mut Connection,
     ) -> io::Result<Option<End>> {
         let context = &*self.context;
+        let origin = Origin {
+            session: &self.session,
+            peer: self.visitor.peer,
+            tls: connection.tls(),
+            login: self.visitor.login.as_ref(),
+        };
         match action {
-            Action::Reply(reply) => self.reply(&reply, connection).await?,
+            Action::Reply(reply) => return self.reply(&reply, connection).await,
             Action::More => {
                 connection.flush().await?;
                 return self.fill(connection).await;
             }
             Action::Body(_) => unreachable!("a detached action lends nothing"),
             Action::Mail(mail) => {
-                let answer = self
-                    .transaction
-                    .mail(context, &mail, self.login.as_ref())
-                    .and_then(|()| self.may(Count::Messages));
-                self.answer(format_args!("MAIL {mail}"), answer);
-            }
-            Action::Recipient(recipient) => {
-                let login = self.login.as_ref();
-                let answer = match self.may(Count::Recipients) {
-                    Ok(()) => self.transaction.recipient(context, &recipient.path, login),
+                let asked = mail.reverse_path.clone();
+                let answer = match self.transaction.mail(context, mail, &origin) {
+                    Ok(()) => self.visitor.may(Count::Messages),
                     refused => refused,
                 };
-                self.answer(format_args!("RCPT {}", recipient.path), answer);
+                let from = asked.map_or(String::new(), |address| address.to_string());
+                self.answer(format_args!("MAIL <{from}>"), answer);
+            }
+            Action::Recipient(rcpt) => {
+                let asked = rcpt.path.clone();
+                let answer = match self.visitor.may(Count::Recipients) {
+                    Ok(()) => self.recipient(rcpt, connection),
+                    refused => refused,
+                };
+                self.answer(format_args!("RCPT {asked}"), answer);
             }
             Action::Begin { size } => {
-                let origin = Origin {
-                    session: &self.session,
-                    peer: self.peer,
-                    tls: connection.tls(),
-                };
                 let answer = self.transaction.begin(context, size, &origin);
                 self.answer(format_args!("body"), answer);
             }
             Action::Abandon => self.transaction.abandon(),
             Action::Reset => self.transaction.clear(),
             Action::Deliver => {
-                let outcome = {
-                    let login = self.login.as_ref();
-                    self.transaction.deliver(context, login, self.trace).await
-                };
-                if outcome.is_positive() {
+                let login = self.visitor.login.as_ref();
+                let outcome = self.transaction.deliver(context, login, self.trace).await;
+                if outcome.taken {
                     self.mails += 1;
-                    self.guard.good(self.peer.ip(), time::now_unix_ms());
+                    self.visitor.did_well();
                 }
-                self.session.finish(outcome);
+                self.session.finish_each(outcome.replies);
             }
             Action::Authenticate { initial: None, .. } => self.session.challenge(b""),
             Action::Authenticate {
@@ -226,33 +237,53 @@ impl Dialogue {
                 let answer = answer.and_then(|login| self.enter_as(login));
                 self.session.answer(answer);
             }
+            Action::Cancelled => {}
+            Action::Client(client) => {
+                let known = self.visitor.become_client(&client, context);
+                let peer = self.visitor.peer;
+                self.answer(format_args!("XCLIENT {peer}"), known);
+            }
             Action::StartTls => {
                 self.start_tls(connection).await?;
                 self.session.tls_started();
             }
-            Action::Cancelled => {}
-            Action::Client(_) => self.session.answer(Err(reply::XCLIENT_DENIED)),
             Action::Close => return Ok(Some(End::Closed)),
         }
-        Ok(self.is_banned.then_some(End::Banned))
+        Ok(None)
     }
 
-    /// Counts one more of something, if it is not too many.
-    fn may(&self, count: Count) -> Result<(), Reply> {
-        let verdict = self.guard.count(count, 1, time::now_unix_ms());
-        verdict.refusal().map_or(Ok(()), Err)
+    /// Judges a recipient; traps see it first.
+    fn recipient(&mut self, rcpt: Rcpt, connection: &Connection) -> Result<(), Reply> {
+        let context = &*self.context;
+        let ip = self.visitor.peer.ip();
+        if context.setup.policy.defer {
+            self.hits.hit(context, ip, Trap::Defer, self.trace);
+            return Err(refusal::DEFERRED);
+        }
+        if let Recipient::Mailbox(address) = &rcpt.path
+            && self.visitor.login.is_none()
+            && context.setup.directory.domains().is_trap(address)
+        {
+            self.hits.hit(context, ip, Trap::Address, self.trace);
+            return Err(refusal::NO_SUCH_USER);
+        }
+        let origin = Origin {
+            session: &self.session,
+            peer: self.visitor.peer,
+            tls: connection.tls(),
+            login: self.visitor.login.as_ref(),
+        };
+        self.transaction.recipient(context, rcpt, &origin)
     }
 
-    /// From now on the client counts by its account.
+    /// Lets the client in as who it has shown to be.
     fn enter_as(&mut self, login: Login) -> Result<(), Reply> {
-        let verdict = self.guard.known_as(&login.name, time::now_unix_ms());
-        if let Some(mut refusal) = verdict.refusal() {
+        self.visitor.enter_as(login).map_err(|verdict| {
+            let mut refusal = verdict.refusal().unwrap_or(reply::AUTH_LATER);
             // RFC 4954 §6 knows one temporary refusal of AUTH.
             refusal.code = reply::AUTH_LATER.code;
-            return Err(refusal);
-        }
-        self.login = Some(login);
-        Ok(())
+            refusal
+        })
     }
 
     /// The moment before the greeting; the connection's end, if this is it.
@@ -260,18 +291,14 @@ impl Dialogue {
         let setup = &self.context.setup;
         let delay_ms = setup.policy.greeting_delay_ms;
         let waits = setup.role == Role::Mx && setup.tls_mode != TlsMode::Implicit;
-        if delay_ms == 0 || !waits || !self.guard.is_stranger() {
+        if delay_ms == 0 || !waits || !self.visitor.is_stranger() {
             return None;
         }
         let waited = greeting::wait(connection, &setup.shard, delay_ms);
         match Box::pin(waited).await {
             Manners::Quiet => None,
             Manners::Talked => {
-                self.guard.fail(
-                    self.peer.ip(),
-                    "spoke before the greeting",
-                    time::now_unix_ms(),
-                );
+                self.visitor.failed("spoke before the greeting");
                 Some(End::Early)
             }
             Manners::Left => Some(End::Left),
@@ -279,34 +306,37 @@ impl Dialogue {
         }
     }
 
-    /// Writes a reply; the more refusals there were, the later the next one.
-    async fn reply(&mut self, reply: &Reply, connection: &mut Connection) -> io::Result<()> {
-        if reply.code >= 500 && self.guard.is_stranger() {
-            let delay_ms = self.count_refusal();
-            if delay_ms > 0 {
-                Box::pin(self.hold_back(delay_ms, connection)).await?;
+    /// Writes a reply; the more refusals there were, the later the next one, until it is the last one.
+    async fn reply(
+        &mut self,
+        reply: &Reply,
+        connection: &mut Connection,
+    ) -> io::Result<Option<End>> {
+        self.waiting.done();
+        let mut end = None;
+        if !reply.is_positive() {
+            self.has_failed = true;
+            if reply.code >= 500 && self.visitor.is_stranger() {
+                let (delay_ms, is_banned) = self.count_refusal();
+                if delay_ms > 0 {
+                    Box::pin(self.hold_back(delay_ms, connection)).await?;
+                }
+                end = is_banned.then_some(End::Banned);
             }
         }
         answer::write(reply, self.trace, connection.output());
-        Ok(())
+        Ok(end)
     }
 
-    /// One more permanent refusal of a stranger: how long its answer waits, in milliseconds.
+    /// One more permanent refusal of a stranger: how long its answer waits, in milliseconds, and whether it is banned now.
     #[cold]
-    fn count_refusal(&mut self) -> u64 {
+    fn count_refusal(&mut self) -> (u64, bool) {
         self.refusals = self.refusals.saturating_add(1);
         let in_session_ms = tarpit::delay_ms(self.refusals, &self.context.setup.limits);
-        let now_ms = time::now_unix_ms();
-        let verdict = self
-            .guard
-            .fail(self.peer.ip(), "too many refused commands", now_ms);
-        match verdict {
-            Verdict::Welcome => in_session_ms,
-            Verdict::Slow(ms) => in_session_ms.max(ms),
-            Verdict::Later(_) | Verdict::Refused(_) => {
-                self.is_banned = true;
-                in_session_ms
-            }
+        match self.visitor.failed("too many refused commands") {
+            Verdict::Welcome => (in_session_ms, false),
+            Verdict::Slow(ms) => (in_session_ms.max(ms), false),
+            Verdict::Later(_) | Verdict::Refused(_) => (in_session_ms, true),
         }
     }
 
@@ -328,8 +358,18 @@ impl Dialogue {
 
     /// Waits for more input; what ends the wait otherwise ends the connection.
     async fn fill(&mut self, connection: &mut Connection) -> io::Result<Option<End>> {
-        let filled = if self.session.is_idle() {
-            match first(connection.fill(), self.context.setup.shard.drain()).await {
+        let setup = &self.context.setup;
+        let (phase, begun) = (
+            self.session.phase_patience(),
+            !connection.input().is_empty(),
+        );
+        if let Some(bounds) = self.waiting.next(phase, begun, &setup.limits) {
+            bounds.apply(connection);
+        }
+        let is_idle = self.session.is_idle();
+        connection.spare(is_idle && self.visitor.login.is_none());
+        let filled = if is_idle {
+            match first(connection.fill(), setup.shard.drain()).await {
                 First::A(filled) => filled,
                 First::B(()) => return Ok(Some(End::Drained)),
             }
@@ -339,11 +379,20 @@ impl Dialogue {
         self.session.at(time::now_unix_ms());
         match filled {
             Ok(0) => Ok(Some(End::Left)),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some(End::Idle)),
-            // Many leave TLS without a goodbye. A mail has its own end, so nothing can be cut off unseen.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(End::Left)),
-            Err(error) => Err(error),
+            Ok(octets) => {
+                self.waiting.came(octets as u64);
+                Ok(None)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::TimedOut if connection.is_late() && self.waiting.has_begun() => {
+                    Ok(Some(End::Slow))
+                }
+                io::ErrorKind::TimedOut => Ok(Some(End::Idle)),
+                io::ErrorKind::OutOfMemory => Ok(Some(End::Spared)),
+                // Many leave TLS without a goodbye. A mail has its own end, so nothing can be cut off unseen.
+                io::ErrorKind::UnexpectedEof => Ok(Some(End::Left)),
+                _ => Err(error),
+            },
         }
     }
 
@@ -357,5 +406,30 @@ impl Dialogue {
             First::A(shaken) => shaken,
             First::B(()) => Err(io::Error::other("drained within the TLS handshake")),
         }
+    }
+
+    /// Keeps what was said, where something was refused or failed.
+    fn keep(&mut self, connection: &Connection, end: &End, last: Option<&Reply>) {
+        let in_mail =
+            matches!(end, End::Left | End::Idle | End::Broken(_)) && !self.session.is_idle();
+        if !(self.has_failed || in_mail || end.is_failure()) {
+            return;
+        }
+        if let Some(last) = last {
+            self.session.record(last);
+        }
+        let (setup, peer) = (&self.context.setup, self.visitor.peer);
+        let tls = connection.tls().map_or("in clear", |tls| tls.version);
+        let login = self.visitor.login.as_ref();
+        let login = login.map_or(String::new(), |login| format!(" as {}", login.name));
+        let (tag, mails) = (&setup.policy.tag, self.mails);
+        kept::keep(
+            &self.context,
+            self.trace,
+            time::now_unix(),
+            format_args!("{peer} at {tag}, {tls}{login}"),
+            &self.session.transcript(),
+            format_args!("{end}; {mails} mails accepted"),
+        );
     }
 }

@@ -1,58 +1,68 @@
-//! One mail: its envelope, the recipients' accounts, its octets on their way into the log. RFC 5321 §3.3.
+//! One mail: its envelope, its octets on their way into the log, what becomes of it. RFC 5321 §3.3.
 //!
 //! In:  what the session decided. Out: the answers the session asks for.
 //!
 //! Invariant: whatever ends a transaction without delivery drops everything of it.
 
+use crate::addressed::{Addressed, Case};
+use crate::outgoing::{self, Wishes};
 use crate::{Context, Role, author, refusal};
-use ringpost_api::Snapshot;
-use ringpost_api::read::{self, Room};
-use ringpost_delivery::{Completion, Envelope, Ingest, Received, Recipient, Sender};
-use ringpost_directory::{Login, Recipient as Found};
+use ringpost_delivery::{Arrived, Completion, Envelope, Ingest, Received, Sender};
+use ringpost_directory::{Facts, Login};
 use ringpost_runtime::{Endpoint, TlsInfo, event, time};
-use ringpost_smtp::{Mail, Session};
+use ringpost_smtp::{Mail, Rcpt, Recipient, Session};
 use ringpost_types::reply::Enhanced;
-use ringpost_types::{AccountId, Address, Domain, Reply, TraceId};
-
-/// Accounts of one mail: a record counts them in 16 bits.
-const ACCOUNTS_MAX: usize = u16::MAX as usize;
+use ringpost_types::{Address, Reply, TraceId};
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// The mail that a session is about; empty between transactions.
 pub(crate) struct Transaction {
-    reverse_path: Option<Address>,
-    recipients: Vec<Recipient>,
-    /// Octets of the mail as MAIL told them, else 0.
-    size: u64,
-    /// RCPTs accepted: an alias may stand for several of `recipients`.
-    paths: usize,
+    mail: Option<Mail>,
+    addressed: Addressed,
     /// Names the mail in Received, in the reply and in events.
     id: TraceId,
     ingest: Option<Ingest>,
-    /// Our Received field; kept for its memory.
+    /// Our own fields; kept for its memory.
     head: Vec<u8>,
 }
 
-/// A mail in the log.
-struct Taken {
-    octets: u64,
-    /// A word for each DKIM-Signature: what came of its body hash.
-    dkim: String,
-}
-
-/// What a mail's Received field tells of the connection.
+/// What a transaction is judged by, beside what it says itself.
 pub(crate) struct Origin<'s> {
     pub session: &'s Session,
     pub peer: Endpoint,
     pub tls: Option<&'s TlsInfo>,
+    pub login: Option<&'s Login>,
+}
+
+impl<'s> Origin<'s> {
+    fn facts(&self, context: &'s Context, sender: Option<&'s Address>) -> Facts<'s> {
+        let policy = &context.setup.policy;
+        Facts {
+            listener: &policy.tag,
+            ip: self.peer.ip(),
+            trust_local: policy.trust_local,
+            login: self.login.map(|login| &*login.name),
+            tls: self.tls.is_some(),
+            helo: self.session.helo().unwrap_or_default(),
+            sender,
+        }
+    }
+}
+
+/// What became of a mail.
+pub(crate) struct Outcome {
+    /// As many as the session wants.
+    pub replies: Vec<Reply>,
+    /// Somebody has it now, or its rules threw it away.
+    pub taken: bool,
 }
 
 impl Transaction {
     pub(crate) fn new() -> Self {
         Transaction {
-            reverse_path: None,
-            recipients: Vec::new(),
-            size: 0,
-            paths: 0,
+            mail: None,
+            addressed: Addressed::default(),
             id: TraceId(0),
             ingest: None,
             head: Vec::new(),
@@ -61,9 +71,8 @@ impl Transaction {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.reverse_path = None;
-        self.recipients.clear();
-        self.paths = 0;
+        self.mail = None;
+        self.addressed.clear();
         self.ingest = None;
     }
 
@@ -71,67 +80,69 @@ impl Transaction {
     pub(crate) fn mail(
         &mut self,
         context: &Context,
-        mail: &Mail,
-        login: Option<&Login>,
+        mail: Mail,
+        origin: &Origin<'_>,
     ) -> Result<(), Reply> {
         self.clear();
-        if !context.setup.post.has_room_for(mail.size.unwrap_or(0)) {
+        let setup = &context.setup;
+        if !setup.post.has_room_for(mail.size.unwrap_or(0)) {
             return Err(refusal::NO_ROOM);
         }
-        if let (Some(login), Some(address)) = (login, &mail.reverse_path) {
-            let setup = &context.setup;
+        if let (Some(login), Some(address)) = (origin.login, &mail.reverse_path) {
             let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-            match setup
-                .directory
-                .may_send_as(&*snapshot, login.account, address)
-            {
+            let account = login.account;
+            match setup.directory.may_send_as(&*snapshot, account, address) {
                 Ok(true) => {}
                 Ok(false) => return Err(refusal::NOT_YOURS),
                 Err(_) => return Err(refusal::TROUBLE),
             }
         }
-        self.reverse_path.clone_from(&mail.reverse_path);
-        self.size = mail.size.unwrap_or(0);
+        let facts = origin.facts(context, mail.reverse_path.as_ref());
+        let rules = setup.directory.rules();
+        if let Some(decision) = rules.at_mail(&facts)
+            && let ringpost_directory::Action::Reject(reply) = decision.action
+        {
+            return Err(reply.clone());
+        }
+        self.mail = Some(mail);
         Ok(())
     }
 
-    /// RCPT. Local recipients alone, until mail can leave.
+    /// RCPT.
     pub(crate) fn recipient(
         &mut self,
         context: &Context,
-        recipient: &ringpost_smtp::Recipient,
-        login: Option<&Login>,
+        rcpt: Rcpt,
+        origin: &Origin<'_>,
     ) -> Result<(), Reply> {
         let setup = &context.setup;
-        if setup.policy.defer {
-            return Err(refusal::DEFERRED);
-        }
-        let address = match recipient {
-            ringpost_smtp::Recipient::Mailbox(address) => address.clone(),
-            ringpost_smtp::Recipient::Postmaster => postmaster(context)?,
+        let address = match rcpt.path {
+            Recipient::Mailbox(address) => address,
+            Recipient::Postmaster => setup
+                .directory
+                .postmaster_address()
+                .ok_or(refusal::NO_SUCH_USER)?,
         };
+        let Some(mail) = &self.mail else {
+            return Err(refusal::TROUBLE);
+        };
+        let wishes = Wishes {
+            notify: rcpt.notify,
+            orcpt: rcpt.orcpt,
+        };
+        let case = Case {
+            context,
+            facts: &origin.facts(context, mail.reverse_path.as_ref()),
+            wishes: &wishes,
+            octets: mail.size.unwrap_or(0),
+            held: mail.hold.is_some(),
+        };
+        let rules = setup.directory.rules();
         let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-        let found = setup.directory.recipient(&*snapshot, &address);
-        let accounts = match found {
-            Ok(Found::Local(accounts)) => accounts,
-            Ok(Found::NoSuchUser) => return Err(refusal::NO_SUCH_USER),
-            Ok(Found::Remote) if login.is_none() => return Err(refusal::RELAY_DENIED),
-            Ok(Found::Remote | Found::Forward) => return Err(refusal::NO_QUEUE),
-            Err(_) => return Err(refusal::TROUBLE),
-        };
-        room(&*snapshot, &accounts, self.size)?;
-        if self.recipients.len() + accounts.len() > ACCOUNTS_MAX {
-            return Err(refusal::TOO_MANY_ACCOUNTS);
-        }
-        self.paths += 1;
-        for account in accounts {
-            let address = address.clone();
-            self.recipients.push(Recipient { address, account });
-        }
-        Ok(())
+        self.addressed.add(&case, &rules, &*snapshot, &address)
     }
 
-    /// A body begins: its first octets are our Received field.
+    /// A body begins: its first octets are our own fields.
     pub(crate) fn begin(
         &mut self,
         context: &Context,
@@ -139,33 +150,10 @@ impl Transaction {
         origin: &Origin<'_>,
     ) -> Result<(), Reply> {
         let setup = &context.setup;
-        let transport = origin.session.transport();
         self.id = setup.shard.trace_id();
-        let helo = origin.session.helo().unwrap_or("unknown");
-        let masked = setup.role == Role::Submission && setup.policy.mask_source;
-        let sender = match (masked, origin.peer.ip()) {
-            (true, _) => Sender::User,
-            (_, Some(ip)) => Sender::Host {
-                helo,
-                ip: ip.to_canonical(),
-            },
-            (_, None) => Sender::Local { helo },
-        };
         let unix = time::now_unix();
-        let received = Received {
-            sender,
-            hostname: &setup.hostname,
-            protocol: transport.keyword(),
-            tls: origin.tls.map(|tls| (tls.version, tls.cipher)),
-            id: self.id,
-            recipient: match &self.recipients[..] {
-                [first, ..] if self.paths == 1 => Some(&first.address),
-                _ => None,
-            },
-            unix,
-        };
         self.head.clear();
-        received.write(&mut self.head);
+        self.write_head(context, origin, unix);
         let ingest = setup.post.ingest(size, &self.head);
         let mut ingest = ingest.map_err(|error| refusal::of_delivery(&error))?;
         if setup.role == Role::Submission {
@@ -177,6 +165,34 @@ impl Transaction {
         }
         self.ingest = Some(ingest);
         Ok(())
+    }
+
+    /// Received, and above it what our rules say: what stands below our Received is the sender's word.
+    fn write_head(&mut self, context: &Context, origin: &Origin<'_>, unix: u64) {
+        let setup = &context.setup;
+        for tag in self.addressed.tags() {
+            write!(self.head, "Ringpost-Tag: {tag}\r\n").expect("a Vec takes every write");
+        }
+        let helo = origin.session.helo().unwrap_or("unknown");
+        let masked = setup.role == Role::Submission && setup.policy.mask_source;
+        let sender = match (masked, origin.peer.ip()) {
+            (true, _) => Sender::User,
+            (_, Some(ip)) => Sender::Host {
+                helo,
+                ip: ip.to_canonical(),
+            },
+            (_, None) => Sender::Local { helo },
+        };
+        let received = Received {
+            sender,
+            hostname: &setup.hostname,
+            protocol: origin.session.transport().keyword(),
+            tls: origin.tls.map(|tls| (tls.version, tls.cipher)),
+            id: self.id,
+            recipient: self.addressed.only(),
+            unix,
+        };
+        received.write(&mut self.head);
     }
 
     /// Octets of the body. A large one waits here for the disk, and its peer with it.
@@ -202,68 +218,155 @@ impl Transaction {
         context: &Context,
         login: Option<&Login>,
         connection: TraceId,
-    ) -> Reply {
-        let id = self.id;
-        let outcome = self.log(context, login).await;
-        let from = self.reverse_path.take();
-        let from = from.as_ref().map_or(String::new(), Address::to_string);
-        let count = self.paths;
-        self.clear();
-        match outcome {
-            Ok(Taken { octets, dkim }) => {
+    ) -> Outcome {
+        let (id, count) = (self.id, self.addressed.paths());
+        let logged = self.log(context, login).await;
+        let mail = self.mail.take();
+        let from = mail.map_or(String::new(), |mail| mail.to_string());
+        let outcome = match logged {
+            Ok(Taken { refusals, told }) => {
                 event!(
                     id,
-                    "accepted from=<{from}> recipients={count} octets={octets}{dkim} connection={connection}"
+                    "accepted from={from} recipients={count}{told} connection={connection}"
                 );
-                Reply::with_text(250, Some(Enhanced(2, 0, 0)), format!("Ok, id {id}"))
+                self.answers(context, refusals)
             }
             Err(reply) => {
                 let (code, text) = (reply.code, &reply.text);
                 event!(
                     id,
-                    "refused from=<{from}> recipients={count} connection={connection}: {code} {text}"
+                    "refused from={from} recipients={count} connection={connection}: {code} {text}"
                 );
-                reply
+                let count = if context.setup.role == Role::Lmtp {
+                    count.max(1)
+                } else {
+                    1
+                };
+                Outcome {
+                    replies: vec![reply; count],
+                    taken: false,
+                }
             }
+        };
+        self.clear();
+        outcome
+    }
+
+    /// The answers to a mail that was taken: one, or in LMTP one for each path. RFC 2033 §4.2.
+    fn answers(&self, context: &Context, refusals: Vec<Option<Reply>>) -> Outcome {
+        let ok = Reply::with_text(250, Some(Enhanced(2, 0, 0)), format!("Ok, id {}", self.id));
+        if context.setup.role != Role::Lmtp {
+            return Outcome {
+                replies: vec![ok],
+                taken: true,
+            };
+        }
+        let taken = refusals.iter().any(Option::is_none);
+        let replies = refusals.into_iter();
+        Outcome {
+            replies: replies
+                .map(|refused| refused.unwrap_or_else(|| ok.clone()))
+                .collect(),
+            taken,
         }
     }
 
-    /// What there is to tell of the mail, once it is durable.
+    /// Puts the mail into the log, if it is for anybody. What there is to tell, once it is durable.
     async fn log(&mut self, context: &Context, login: Option<&Login>) -> Result<Taken, Reply> {
         let (id, setup) = (self.id, &context.setup);
         let told = |error| told(id, &error);
         let ingest = self.ingest.take().ok_or(refusal::TROUBLE)?;
+        let mail = self.mail.as_ref().ok_or(refusal::TROUBLE)?;
         let arrived = ingest.finish().await.map_err(told)?;
-        if u64::from(arrived.received) > setup.limits.message_received_max {
-            return Err(refusal::LOOP);
-        }
-        if let Some(login) = login {
-            let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-            let (directory, account) = (&setup.directory, login.account);
-            author::check(
-                directory,
-                &*snapshot,
-                account,
-                &arrived.digest,
-                &setup.limits,
-            )?;
-        }
-        let mut taken = Taken {
-            octets: arrived.octets(),
-            dkim: String::new(),
+        let refusals = check(&mut self.addressed, context, &arrived, login)?;
+        let mut taken = Taken::new(&arrived, refusals);
+        let now_ms = time::now_unix_ms();
+        let items = match self.addressed.outgoing() {
+            Some(outgoing) => outgoing.items(mail, id, now_ms),
+            None => Vec::new(),
         };
-        for result in &arrived.signatures {
-            taken.dkim.push_str(" dkim-body=");
-            taken.dkim.push_str(result.name());
+        for item in &items {
+            let (count, until) = (item.recipients.len(), outgoing::held_until(mail, now_ms));
+            taken.tell(format_args!(" queued={count}"));
+            if until > 0 {
+                taken.tell(format_args!(" held-until={}", until / 1_000));
+            }
+        }
+        for tag in self.addressed.tags() {
+            taken.tell(format_args!(" tag={tag}"));
         }
         let envelope = Envelope {
-            reverse_path: self.reverse_path.as_ref(),
-            recipients: &self.recipients,
-            queue: &[],
-            unix: time::now_unix(),
+            reverse_path: mail.reverse_path.as_ref(),
+            recipients: self.addressed.locals(),
+            queue: &items,
+            unix: now_ms / 1_000,
         };
-        setup.post.accept(envelope, arrived).await.map_err(told)?;
+        if envelope.recipients.is_empty() && items.is_empty() {
+            // Each recipient was one that a rule discards, or in LMTP one without room.
+            taken.tell(format_args!(" kept=no"));
+        } else {
+            setup.post.accept(envelope, arrived).await.map_err(told)?;
+        }
         Ok(taken)
+    }
+}
+
+/// What only the whole mail shows. In LMTP, whose answers are each recipient's own, also who has room for it.
+fn check(
+    addressed: &mut Addressed,
+    context: &Context,
+    arrived: &Arrived,
+    login: Option<&Login>,
+) -> Result<Vec<Option<Reply>>, Reply> {
+    let setup = &context.setup;
+    if u64::from(arrived.received) > setup.limits.message_received_max {
+        return Err(refusal::LOOP);
+    }
+    if login.is_none() && setup.role != Role::Lmtp {
+        return Ok(Vec::new());
+    }
+    let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
+    if let Some(login) = login {
+        let (directory, account) = (&setup.directory, login.account);
+        author::check(
+            directory,
+            &*snapshot,
+            account,
+            &arrived.digest,
+            &setup.limits,
+        )?;
+    }
+    match setup.role {
+        Role::Lmtp => addressed.without_full(&*snapshot, arrived.octets()),
+        Role::Mx | Role::Submission => Ok(Vec::new()),
+    }
+}
+
+/// A mail in the log.
+struct Taken {
+    /// In LMTP, for each path.
+    refusals: Vec<Option<Reply>>,
+    /// Words for its event.
+    told: String,
+}
+
+impl Taken {
+    fn new(arrived: &Arrived, refusals: Vec<Option<Reply>>) -> Self {
+        let mut taken = Taken {
+            refusals,
+            told: String::new(),
+        };
+        taken.tell(format_args!(" octets={}", arrived.octets()));
+        for result in &arrived.signatures {
+            taken.tell(format_args!(" dkim-body={}", result.name()));
+        }
+        taken
+    }
+
+    fn tell(&mut self, words: std::fmt::Arguments<'_>) {
+        self.told
+            .write_fmt(words)
+            .expect("a String takes every write");
     }
 }
 
@@ -271,29 +374,4 @@ impl Transaction {
 fn told(id: TraceId, error: &ringpost_delivery::Error) -> Reply {
     event!(id, "delivery: {error}");
     refusal::of_delivery(error)
-}
-
-/// Whether there is room for a mail of `octets` in one of these accounts: one that is full does not keep a list's mail
-/// from the others, and then gets it too, for what is accepted is delivered. RFC 9208 §5.
-fn room(snapshot: &dyn Snapshot, accounts: &[AccountId], octets: u64) -> Result<(), Reply> {
-    let mut refused = Ok(());
-    for &account in accounts {
-        match read::room(snapshot, account, octets) {
-            Ok(Room::Enough) => return Ok(()),
-            Ok(Room::Full) => refused = Err(refusal::MAILBOX_FULL),
-            Ok(Room::Never) => refused = refused.and(Err(refusal::MAILBOX_SMALL)),
-            Err(_) => return Err(refusal::TROUBLE),
-        }
-    }
-    refused
-}
-
-/// `<postmaster>` is the one of the first domain. RFC 5321 §4.5.1.
-fn postmaster(context: &Context) -> Result<Address, Reply> {
-    let domains = context.setup.directory.domains();
-    let domain: &Domain = match domains.first() {
-        Some(first) => &first.name,
-        None => return Err(refusal::NO_SUCH_USER),
-    };
-    Address::from_parts("postmaster", domain.clone()).map_err(|_| refusal::NO_SUCH_USER)
 }

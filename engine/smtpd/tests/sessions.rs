@@ -350,12 +350,58 @@ fn connections_up_to_the_limit_and_one_above() {
 #[test]
 fn silence_ends_a_session() {
     let server = Server::start(Limits {
-        smtp_idle_ms: 100,
+        smtp_initial_ms: 100,
+        smtp_idle_ms: 200,
+        smtp_data_block_ms: 300,
         ..Limits::default()
     });
-    let mut client = Client::connect(server.mx);
-    assert!(client.reply().starts_with("421 4.4.2"));
-    assert!(client.is_closed());
+    let begin = "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n";
+    for (said, replies) in [
+        ("", 0),
+        ("EHLO c\r\n", 1),
+        (&format!("EHLO c\r\n{begin}"), 4),
+    ] {
+        let mut client = Client::connect(server.mx);
+        client.send(said);
+        for _ in 0..replies {
+            assert!(!client.reply().starts_with('4'), "{said}");
+        }
+        let last = client.reply();
+        assert!(last.starts_with("421 4.4.2"), "{said}: {last}");
+        assert!(client.is_closed());
+    }
+}
+
+/// Octets that drip in end no silence: a command and a block of a mail have their whole time.
+#[test]
+fn drips_end_a_session() {
+    let server = Server::start(Limits {
+        smtp_command_ms: 100,
+        smtp_data_block_ms: 100,
+        ..Limits::default()
+    });
+    let begin = "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n";
+    for (said, replies) in [("EHLO c\r\nN", 1), (begin, 4)] {
+        let mut stream = std::net::TcpStream::connect(server.mx).expect("connected");
+        // The reading paces the writing.
+        let pace = std::time::Duration::from_millis(5);
+        stream.set_read_timeout(Some(pace)).expect("a timeout");
+        stream.write_all(said.as_bytes()).expect("sent");
+        let (mut heard, mut octets) = (String::new(), [0; 4_096]);
+        let cut = (0..16_000).any(|_| {
+            let _ = stream.write_all(b"x");
+            match stream.read(&mut octets) {
+                Ok(0) => true,
+                Ok(count) => {
+                    heard.push_str(&String::from_utf8_lossy(&octets[..count]));
+                    false
+                }
+                Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        });
+        assert!(cut, "the server waited for all of it");
+        assert!(heard.contains("421 4.4.2 Too slow"), "{replies}: {heard}");
+    }
 }
 
 #[test]
@@ -436,25 +482,26 @@ fn a_group_is_answered_in_one_write() {
     let server = Server::start(Limits::default());
     let mut stream = std::net::TcpStream::connect(server.mx).expect("connected");
     let mut octets = [0; 10_000];
+    // (what is said, how its replies begin, how the last one begins)
     let groups = [
-        ("", "220 ".to_owned(), 1),
+        ("", "220 ", "220 "),
         (
             "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nRCPT TO:<x@example.org>\r\nDATA\r\n",
-            "250-".to_owned(),
-            12,
+            "250-",
+            "354 ",
         ),
         (
             ".\r\nMAIL FROM:<>\r\nRSET\r\nQUIT\r\n",
-            "250 2.0.0 Ok, id".to_owned(),
-            4,
+            "250 2.0.0 Ok, id",
+            "221 ",
         ),
     ];
-    for (group, first, lines) in groups {
+    for (group, first, last) in groups {
         stream.write_all(group.as_bytes()).expect("sent");
         let count = stream.read(&mut octets).expect("replies");
         let got = String::from_utf8_lossy(&octets[..count]);
-        assert!(got.starts_with(&first), "{got}");
-        assert_eq!(got.matches("\r\n").count(), lines, "{got}");
+        let end = got.lines().last().unwrap_or_default();
+        assert!(got.starts_with(first) && end.starts_with(last), "{got}");
     }
 }
 

@@ -77,6 +77,7 @@ limits! {
     smtp_tarpit_errors: "replies" = 5, "Permanent refusals of one session before its answers slow down: typing errors are free, guessing is not. Postfix counts to 10.";
     smtp_tarpit_ms_max: "milliseconds" = 8_000, "The slowest answer of the tarpit, which begins at half a second and doubles; more than that and a client's own patience ends first.";
     smtp_authors_max: "addresses" = 16, "Addresses in From and Sender of a mail that a user submits: each is looked up.";
+    smtp_transcripts_per_minute: "transcripts" = 300, "Sessions that one listener of one shard keeps in a minute: a flood of refusals is not to become one of writes.";
     smtp_session_connections_max: "connections" = 10_000, "Open SMTP connections of one shard; above it 421 4.3.2.";
     message_octets_max: "octets" = 52_428_800, "Announced in SIZE; above it 552 5.3.4. RFC 1870.";
     message_memory_octets_max: "octets" = 268_435_456, "Octets of mails that one shard holds in memory at once; above it mails go to disk while they come, and smaller ones get 452 4.3.1.";
@@ -145,6 +146,9 @@ limits! {
     admission_entries_max: "rows" = 65_536, "Addresses told apart, 90 octets each, and as many networks and accounts; above it the one falls that would be forgotten first.";
     admission_crowd: "connections" = 8, "Connections of one network that are many when memory is short.";
     drain_ms: "milliseconds" = 10_000, "After SIGTERM: how long running transactions may take to finish.";
+    login_failure_ms: "milliseconds" = 1_000, "What a wrong password waits for its answer at least, beside the hash: guessing one after the other is slow.";
+    login_token_ms: "milliseconds" = 5_000, "What whoever knows OAuth tokens may take to answer; then the login is refused for now.";
+    login_tokens_max: "requests" = 256, "OAuth tokens waiting to be asked about; above it a temporary refusal.";
     password_hashes_max: "hashes" = 2, "Argon2id at once: each takes 19 MiB and a core.";
     password_queue_max: "requests" = 1_000, "Logins waiting for a hash; above it a temporary refusal.";
 }

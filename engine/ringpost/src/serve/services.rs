@@ -13,7 +13,9 @@ use ringpost_api::Store as _;
 use ringpost_delivery::{LogOptions, Post};
 use ringpost_directory::{Directory, Logins};
 use ringpost_lmdb::Lmdb;
-use ringpost_runtime::{Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
+use ringpost_login::Door;
+use ringpost_login::door::Policy;
+use ringpost_runtime::{Entrance, Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
 use ringpost_smtpd::Role;
 use ringpost_types::limit::Limits;
 use std::cell::{Cell, RefCell};
@@ -27,13 +29,15 @@ const LOGINS_MAX: usize = 65_536;
 /// What a reload swaps for the connections that come after it.
 pub struct Settings {
     pub limits: Arc<Limits>,
+    pub logins: Arc<Policy>,
 }
 
 impl Settings {
     /// What the configuration says, as far as the process may open files.
-    pub fn new(limits: &Limits, share: Share) -> Self {
+    pub fn new(limits: &Limits, share: Share, logins: Arc<Policy>) -> Self {
         Settings {
             limits: Arc::new(share.bound(limits)),
+            logins,
         }
     }
 }
@@ -63,6 +67,7 @@ impl Services {
         let options = Options {
             shards: Some(shards),
             limits: config.limits.clone(),
+            budget: self.admission.budget().clone(),
             ..Options::default()
         };
         let log = LogOptions {
@@ -101,8 +106,16 @@ impl Services {
                     self.data_dir.display()
                 ))
             })?;
+        let door = Door::new(ringpost_login::Setup {
+            shard: shard.clone(),
+            store: self.store.clone(),
+            admission: self.admission.clone(),
+            policy: self.settings.load().logins.clone(),
+            entries_max: LOGINS_MAX,
+        });
         let seat = Rc::new(Seat {
             services: self,
+            door,
             shard,
             post,
             logins: Rc::new(RefCell::new(Logins::new(LOGINS_MAX))),
@@ -127,6 +140,7 @@ struct Seat {
     shard: Rc<Shard>,
     post: Rc<Post>,
     logins: Rc<RefCell<Logins>>,
+    door: Rc<Door>,
     imap_open: Rc<Cell<u64>>,
     smtp_open: Rc<Cell<u64>>,
 }
@@ -181,10 +195,11 @@ impl Seat {
             TlsMode::Implicit => ringpost_imapd::TlsMode::Implicit,
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
+            seat.door.set_policy(settings.logins.clone());
             ringpost_imapd::Context::new(ringpost_imapd::Setup {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
-                logins: seat.logins.clone(),
+                door: seat.door.clone(),
                 post: seat.post.clone(),
                 limits: settings.limits.clone(),
                 tls_mode,
@@ -192,9 +207,11 @@ impl Seat {
                 open: seat.imap_open.clone(),
             })
         });
-        open.socket.serve(&self.shard, move |connection| {
-            ringpost_imapd::serve(connection, maker.context())
-        });
+        let entrance = super::door::imap(&self.services.admission, &open.listener);
+        open.socket
+            .serve_through(&self.shard, Some(entrance), move |connection| {
+                ringpost_imapd::serve(connection, maker.context())
+            });
     }
 
     fn smtp(self: Rc<Self>, open: &Open, role: Role) {
@@ -207,11 +224,14 @@ impl Seat {
         };
         let policy = ringpost_smtpd::Policy {
             tag: open.listener.tag.as_str().into(),
+            trust_local: open.listener.trust_local,
+            xclient: open.listener.xclient.clone(),
             defer: open.listener.defer,
             mask_source: open.listener.mask_source,
             ..ringpost_smtpd::Policy::default()
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
+            seat.door.set_policy(settings.logins.clone());
             ringpost_smtpd::Context::new(ringpost_smtpd::Setup {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
@@ -224,13 +244,18 @@ impl Seat {
                 tls_mode,
                 tls: seat.services.tls.clone(),
                 open: seat.smtp_open.clone(),
-                admission: seat.services.admission.clone(),
                 queue: false,
                 policy: policy.clone(),
             })
         });
-        open.socket.serve(&self.shard, move |connection| {
-            ringpost_smtpd::serve(connection, maker.context())
-        });
+        let entrance = Entrance::new(
+            self.services.admission.clone(),
+            &open.listener.proxy,
+            ringpost_smtpd::send_away,
+        );
+        open.socket
+            .serve_through(&self.shard, Some(entrance), move |connection| {
+                ringpost_smtpd::serve(connection, maker.context())
+            });
     }
 }

@@ -10,8 +10,8 @@ use ringpost_delivery::Post;
 use ringpost_directory::{Directory, Domains, LocalDomain, Logins, secret};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
-use ringpost_runtime::{Bind, Listener, Machine, Options, TlsServer, spawn};
-use ringpost_smtpd::{Context, Policy, Role, Setup, TlsMode, serve};
+use ringpost_runtime::{Bind, Entrance, Listener, Machine, Options, TlsServer, spawn};
+use ringpost_smtpd::{Context, Policy, Role, Setup, TlsMode, send_away, serve};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, Domain, MailboxId, Uid};
 use std::io::{BufRead, BufReader, Read, Write as _};
@@ -133,11 +133,13 @@ impl Server {
                         tls_mode: *tls_mode,
                         tls: Some(tls.clone()),
                         open: Rc::clone(&open),
-                        admission: admission.clone(),
                         queue: false,
                         policy: policy.clone(),
                     });
-                    listener.serve(&shard, move |connection| serve(connection, context.clone()));
+                    let entrance = Entrance::new(admission.clone(), &[], send_away);
+                    listener.serve_through(&shard, Some(entrance), move |connection| {
+                        serve(connection, context.clone())
+                    });
                 }
                 let _ = ready.send(());
             });
