@@ -13,8 +13,6 @@ use ringpost_api::Store as _;
 use ringpost_delivery::{LogOptions, Post};
 use ringpost_directory::{Directory, Logins};
 use ringpost_lmdb::Lmdb;
-use ringpost_login::Door;
-use ringpost_login::door::Policy;
 use ringpost_runtime::{Entrance, Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
 use ringpost_smtpd::Role;
 use ringpost_types::limit::Limits;
@@ -29,15 +27,13 @@ const LOGINS_MAX: usize = 65_536;
 /// What a reload swaps for the connections that come after it.
 pub struct Settings {
     pub limits: Arc<Limits>,
-    pub logins: Arc<Policy>,
 }
 
 impl Settings {
     /// What the configuration says, as far as the process may open files.
-    pub fn new(limits: &Limits, share: Share, logins: Arc<Policy>) -> Self {
+    pub fn new(limits: &Limits, share: Share) -> Self {
         Settings {
             limits: Arc::new(share.bound(limits)),
-            logins,
         }
     }
 }
@@ -67,7 +63,6 @@ impl Services {
         let options = Options {
             shards: Some(shards),
             limits: config.limits.clone(),
-            budget: self.admission.budget().clone(),
             ..Options::default()
         };
         let log = LogOptions {
@@ -106,16 +101,8 @@ impl Services {
                     self.data_dir.display()
                 ))
             })?;
-        let door = Door::new(ringpost_login::Setup {
-            shard: shard.clone(),
-            store: self.store.clone(),
-            admission: self.admission.clone(),
-            policy: self.settings.load().logins.clone(),
-            entries_max: LOGINS_MAX,
-        });
         let seat = Rc::new(Seat {
             services: self,
-            door,
             shard,
             post,
             logins: Rc::new(RefCell::new(Logins::new(LOGINS_MAX))),
@@ -140,7 +127,6 @@ struct Seat {
     shard: Rc<Shard>,
     post: Rc<Post>,
     logins: Rc<RefCell<Logins>>,
-    door: Rc<Door>,
     imap_open: Rc<Cell<u64>>,
     smtp_open: Rc<Cell<u64>>,
 }
@@ -195,11 +181,10 @@ impl Seat {
             TlsMode::Implicit => ringpost_imapd::TlsMode::Implicit,
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
-            seat.door.set_policy(settings.logins.clone());
             ringpost_imapd::Context::new(ringpost_imapd::Setup {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
-                door: seat.door.clone(),
+                logins: seat.logins.clone(),
                 post: seat.post.clone(),
                 limits: settings.limits.clone(),
                 tls_mode,
@@ -207,11 +192,9 @@ impl Seat {
                 open: seat.imap_open.clone(),
             })
         });
-        let entrance = super::door::imap(&self.services.admission, &open.listener);
-        open.socket
-            .serve_through(&self.shard, Some(entrance), move |connection| {
-                ringpost_imapd::serve(connection, maker.context())
-            });
+        open.socket.serve(&self.shard, move |connection| {
+            ringpost_imapd::serve(connection, maker.context())
+        });
     }
 
     fn smtp(self: Rc<Self>, open: &Open, role: Role) {
@@ -231,7 +214,6 @@ impl Seat {
             ..ringpost_smtpd::Policy::default()
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
-            seat.door.set_policy(settings.logins.clone());
             ringpost_smtpd::Context::new(ringpost_smtpd::Setup {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
