@@ -9,12 +9,11 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fmt;
 
-/// A list, and a list of exceptions. It holds what the first holds, everything where that is empty, and the
-/// second does not.
+/// A list, and a list of exceptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Either<T> {
-    /// One of these.
-    pub of: T,
+    /// One of these; `None`: whatever is no exception. A list that happens to be empty holds nothing.
+    pub of: Option<T>,
     /// None of these.
     pub but: T,
 }
@@ -143,15 +142,13 @@ impl<'c> Case<'c> {
 
 impl Either<Networks> {
     fn holds(&self, facts: &Facts<'_>) -> bool {
-        (self.of.is_empty() || self.of.holds(facts))
-            && (self.but.is_empty() || !self.but.holds(facts))
+        self.of.as_ref().is_none_or(|of| of.holds(facts)) && !self.but.holds(facts)
     }
 }
 
 impl Either<Names> {
     fn holds(&self, subject: &Subject) -> bool {
-        (self.of.is_empty() || self.of.holds(subject))
-            && (self.but.is_empty() || !self.but.holds(subject))
+        self.of.as_ref().is_none_or(|of| of.holds(subject)) && !self.but.holds(subject)
     }
 }
 

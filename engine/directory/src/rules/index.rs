@@ -36,12 +36,11 @@ impl Index {
             index.at_mail |= rejects && at < index.asking;
             let at = at as u32;
             let recipient = conditions.recipient.iter().chain(&conditions.domain);
-            let mut named = recipient.map(|names| (true, &names.of));
-            let sender = conditions.sender.iter().map(|names| (false, &names.of));
-            let found = named.find(|(_, names)| !names.is_empty() && names.keys().is_some());
-            let found = found.or_else(|| {
-                let mut sender = sender;
-                sender.find(|(_, names)| !names.is_empty() && names.keys().is_some())
+            let recipient = recipient.map(|names| (true, names));
+            let sender = conditions.sender.iter().map(|names| (false, names));
+            let found = recipient.chain(sender).find_map(|(of_recipient, names)| {
+                let named = names.of.as_ref()?;
+                named.keys().map(|_| (of_recipient, named))
             });
             let Some((of_recipient, names)) = found else {
                 index.others.push(at);

@@ -23,7 +23,7 @@ mod index;
 pub mod network;
 pub mod pattern;
 
-pub use condition::{Conditions, Failed, Who};
+pub use condition::{Conditions, Either, Failed, Who};
 pub use explain::Explanation;
 
 use crate::domains::Domains;

@@ -32,11 +32,6 @@ impl Networks {
         Some(())
     }
 
-    /// Whether the list is empty.
-    pub fn is_empty(&self) -> bool {
-        !self.local && self.ranges.is_empty()
-    }
-
     /// Whether the peer is in it.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
         if self.local && facts.is_trusted() {

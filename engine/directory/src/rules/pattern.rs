@@ -61,11 +61,6 @@ impl Names {
         Some(())
     }
 
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && !self.local && !self.null && !self.any
-    }
-
     /// Whether the list holds it.
     pub fn holds(&self, subject: &Subject) -> bool {
         match subject {

@@ -1,6 +1,7 @@
 //! From what was said to a [`Config`]: defaults, parsed addresses, and what must agree with what.
 //!
-//! In:  a [`Draft`]. Out: a [`Config`] or all [`Problems`]. Asks nothing of the machine.
+//! In:  a [`Draft`]. Out: a [`Config`] or all [`Problems`]. Asks nothing of the machine but the lists that the
+//! file names.
 //!
 //! What a table becomes is decided by its room in [`super::section`]; here is what all rooms build with.
 
@@ -14,15 +15,19 @@ use ringpost_types::network::CidrError;
 use std::path::{Path, PathBuf};
 
 /// Builds the configuration of `file`.
-pub fn config(file: &Path, draft: Draft) -> Result<Config, Problems> {
+pub fn config(file: &Path, draft: Draft, lists: Lists) -> Result<Config, Problems> {
     let mut build = Build {
         file,
+        lists,
+        files: Vec::new(),
         problems: Vec::new(),
     };
     let hostname = section::top::hostname(&mut build, &draft.top);
     let data_dir = section::top::data_dir(&mut build, &draft.top);
     let domains = section::domain::build(&mut build, draft.domains);
     let listeners = section::listener::build(&mut build, draft.listeners, &data_dir);
+    let routes = section::relay::build(&mut build, draft.relays);
+    let rules = section::rule::build(&mut build, draft.rules, &listeners, &routes);
     let config = Config {
         file: file.to_owned(),
         tls: section::tls::build(&mut build, draft.tls),
@@ -35,6 +40,9 @@ pub fn config(file: &Path, draft: Draft) -> Result<Config, Problems> {
         data_dir,
         domains,
         listeners,
+        rules,
+        routes,
+        files: build.files,
     };
     match build.problems.is_empty() {
         true => Ok(config),
@@ -42,9 +50,24 @@ pub fn config(file: &Path, draft: Draft) -> Result<Config, Problems> {
     }
 }
 
+/// Whether the lists that the file names are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// They are.
+    Read,
+    /// They count as empty: the file stands where they may not be yet.
+    Leave,
+}
+
+/// Octets of a list at most: some million names.
+const LIST_OCTETS_MAX: u64 = 64 << 20;
+
 /// Collects problems, and knows where the file is.
 pub struct Build<'f> {
     file: &'f Path,
+    lists: Lists,
+    /// Files that belong to the configuration.
+    files: Vec<PathBuf>,
     problems: Vec<Problem>,
 }
 
@@ -87,8 +110,89 @@ impl Build<'_> {
         networks
     }
 
+    /// Gives each item of a list to `add`, those of the files that it names included; what `add` does not take is a
+    /// problem, and so is a list of nothing.
+    pub fn list(
+        &mut self,
+        section: &str,
+        name: &str,
+        said: &[Said<String>],
+        add: &mut dyn FnMut(&str) -> Option<()>,
+    ) {
+        for said in said {
+            let (not, item) = match said.value.strip_prefix('!') {
+                Some(item) => ("!", item),
+                None => ("", &*said.value),
+            };
+            match item.strip_prefix("file:") {
+                Some(path) => {
+                    let mut each = |item: &str| match not {
+                        "" => add(item),
+                        not => add(&format!("{not}{item}")),
+                    };
+                    self.list_file(section, name, said, path, &mut each);
+                }
+                None if add(&said.value).is_none() => self.expected(section, name, said),
+                None => {}
+            }
+        }
+    }
+
+    /// One item a line; empty lines and those that begin with `#` are for people.
+    fn list_file(
+        &mut self,
+        section: &str,
+        name: &str,
+        said: &Said<String>,
+        path: &str,
+        add: &mut dyn FnMut(&str) -> Option<()>,
+    ) {
+        let path = self.relative(path);
+        self.belongs(path.clone());
+        if self.lists == Lists::Leave {
+            return;
+        }
+        let text = match read_list(&path) {
+            Ok(text) => text,
+            Err(why) => return self.wrong(said, format!("{}: {why}", path.display())),
+        };
+        let expected = key::expected(section, name).unwrap_or("something else");
+        let mut offset = 0;
+        for line in text.split_inclusive('\n') {
+            let item = line.trim();
+            if !item.is_empty() && !item.starts_with('#') && add(item).is_none() {
+                let at = offset + line.len() - line.trim_start().len();
+                let what = format!("{item:?} is no item for {name}; expected {expected}");
+                let source = path.display().to_string();
+                let problem = Problem::at(&source, &text, at..at, what);
+                self.problems.push(problem);
+            }
+            offset += line.len();
+        }
+    }
+
+    /// A file that belongs to the configuration, beside those it has a name for.
+    pub fn belongs(&mut self, path: PathBuf) {
+        if !self.files.contains(&path) {
+            self.files.push(path);
+        }
+    }
+
     /// `path` as seen from the folder of the file.
     pub fn relative(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+}
+
+fn read_list(path: &Path) -> Result<String, String> {
+    use std::io::Read;
+    let told = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = std::fs::File::open(path).map_err(told)?;
+    let mut text = String::new();
+    let mut bounded = file.take(LIST_OCTETS_MAX + 1);
+    bounded.read_to_string(&mut text).map_err(told)?;
+    match text.len() as u64 > LIST_OCTETS_MAX {
+        true => Err(format!("over {LIST_OCTETS_MAX} octets")),
+        false => Ok(text),
     }
 }

@@ -19,7 +19,9 @@ pub use problem::{Problem, Problems};
 pub use section::listener::{Listener, Protocol, TlsMode, is_local};
 pub use section::tls::TlsFiles;
 
-use ringpost_directory::LocalDomain;
+use build::Lists;
+use ringpost_directory::rules::Route;
+use ringpost_directory::{Domains, LocalDomain, Rule, Rules};
 pub use ringpost_runtime::Bind;
 use ringpost_types::limit::Limits;
 use std::net::SocketAddr;
@@ -39,8 +41,15 @@ pub struct Config {
     pub domains: Vec<LocalDomain>,
     /// At least one; the standard ones when the file names none.
     pub listeners: Vec<Listener>,
+    /// What happens to recipients, in order.
+    pub rules: Vec<Rule>,
+    /// The smart hosts that rules name.
+    pub routes: Vec<Route>,
+    /// Files that the configuration names beside certificate and key: lists, passwords.
+    pub files: Vec<PathBuf>,
     /// Certificate chain and key.
     pub tls: TlsFiles,
+    /// How users log in.
     /// Shard threads; `None`: as many as the process may use CPUs.
     pub shards: Option<u16>,
     /// Name servers; empty: the system's.
@@ -53,16 +62,25 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Reads and checks the text of a configuration file; asks nothing of the machine.
-pub fn load(file: &Path, text: &str, overrides: &[String]) -> Result<Config, Problems> {
-    let draft = read::draft(file, text, overrides)?;
-    build::config(file, draft)
+impl Config {
+    /// The rules with the domains they speak of.
+    pub fn rules(&self) -> Rules {
+        let domains = Domains::new(self.domains.clone());
+        Rules::new(domains, self.rules.clone(), self.routes.clone())
+    }
 }
 
-/// Reads a configuration file from disk.
+/// Reads and checks the text of a configuration file; asks nothing of the machine, and counts the lists that it
+/// names as empty.
+pub fn load(file: &Path, text: &str, overrides: &[String]) -> Result<Config, Problems> {
+    let draft = read::draft(file, text, overrides)?;
+    build::config(file, draft, Lists::Leave)
+}
+
+/// Reads a configuration file from disk, and the lists that it names.
 pub fn open(file: &Path, overrides: &[String]) -> Result<Config, Problems> {
     match std::fs::read_to_string(file) {
-        Ok(text) => load(file, &text, overrides),
+        Ok(text) => build::config(file, read::draft(file, &text, overrides)?, Lists::Read),
         Err(error) => Err(Problem::of_file(
             file,
             format!(

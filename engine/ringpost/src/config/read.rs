@@ -41,6 +41,15 @@ impl Place {
             what,
         )
     }
+
+    /// The source and its line, such as `ringpost.toml:41`.
+    pub fn line(&self) -> String {
+        let problem = self.problem(String::new());
+        match problem.place {
+            Some((line, _)) => format!("{}:{line}", problem.source),
+            None => problem.source,
+        }
+    }
 }
 
 /// A value and where it was said.
@@ -140,6 +149,8 @@ impl Reader {
             match name {
                 "domain" => section::domain::read(self, value, &mut draft.domains),
                 "listener" => section::listener::read(self, value, &mut draft.listeners),
+                "rule" => section::rule::read(self, value, &mut draft.rules),
+                "relay" => section::relay::read(self, value, &mut draft.relays),
                 "tls" => section::tls::read(self, value, &mut draft.tls),
                 "runtime" => section::runtime::read(self, value, &mut draft.runtime),
                 "dns" => section::dns::read(self, value, &mut draft.dns),
@@ -225,6 +236,19 @@ impl Reader {
         };
         let strings = items.iter().map(|item| self.string(section, name, item));
         strings.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
+    /// A string or a list of strings.
+    pub fn words(
+        &mut self,
+        section: &str,
+        name: &str,
+        value: Value<'_, '_>,
+    ) -> Option<Vec<Said<String>>> {
+        match value.get_ref() {
+            DeValue::Array(_) => Some(self.strings(section, name, value)),
+            _ => Some(vec![self.string(section, name, value)?]),
+        }
     }
 
     /// A whole number, 1 or more.

@@ -1,6 +1,9 @@
 //! What configuration files say, and what is said of bad ones.
 
 use super::*;
+use ringpost_directory::rules::RouteTls;
+use ringpost_directory::{By, Facts};
+use ringpost_types::Address;
 
 const GOOD: &str = r#"
 hostname = "mx.example.org"
@@ -12,10 +15,18 @@ postmaster = "alice@example.org"
 
 [[domain]]
 name = "Example.NET"
+subaddress = "-+"
+literals = ["192.0.2.1", "2001:db8::1"]
+traps = ["fred@example.net"]
 
 [[listener]]
 protocol = "smtp"
 bind = "127.0.0.1:2525"
+tag = "outside"
+trust_local = true
+defer = true
+proxy = ["192.0.2.0/28"]
+xclient = ["127.0.0.1", "::1"]
 
 [[listener]]
 protocol = "imap"
@@ -62,6 +73,20 @@ fn every_key_is_read() {
         .collect();
     assert_eq!(domains, ["example.org", "example.net"]);
     assert!(config.domains[0].postmaster.is_some());
+    let second = &config.domains[1];
+    assert_eq!(
+        (&*config.domains[0].subaddress, &*second.subaddress),
+        ("+", "-+")
+    );
+    assert_eq!((second.literals.len(), second.traps.len()), (2, 1));
+    let first = &config.listeners[0];
+    assert_eq!(first.tag, "outside");
+    assert_eq!(
+        (first.trust_local, first.defer, first.mask_source),
+        (true, true, false)
+    );
+    assert_eq!((first.proxy.len(), first.xclient.len()), (1, 2));
+    assert_eq!(config.listeners[1].tag, "imap");
     let listeners: Vec<_> = config
         .listeners
         .iter()
@@ -181,7 +206,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[zebra]\n",
         &[
-            "f:5:2: unknown key \"zebra\"; known are hostname, data_dir, domain, listener, tls, runtime, dns, store, limits",
+            "f:5:2: unknown key \"zebra\"; known are hostname, data_dir, domain, listener, rule, relay, tls, runtime, dns, store, limits",
         ],
     ),
     (
@@ -256,10 +281,300 @@ const BAD: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "subaddress = \"a\"\nliterals = [\"192.0.2.0/24\"]\ntraps = [\"a@b.example\"]\n",
+        &[
+            "f:5:14: subaddress is \"a\"; expected the characters that begin a subaddress such as \"+\" or \"+-\"; \"\" for none",
+            "f:6:13: literals is \"192.0.2.0/24\"; expected addresses of this host that stand for the domain such as [\"192.0.2.1\"]",
+            "f:7:10: traps is \"a@b.example\"; expected addresses of the domain that nobody uses such as [\"fred@example.org\"]",
+        ],
+    ),
+    (
+        "[[listener]]\nprotocol = \"imap\"\nbind = \"127.0.0.1:143\"\ndefer = true\ntrust_local = true\ntag = \"a b\"\nproxy = [\"192.0.2.1/24\", \"x\"]\n",
+        &[
+            "f:9:15: trust_local is for smtp and submission and lmtp; this listener speaks imap",
+            "f:8:9: defer is for smtp; this listener speaks imap",
+            "f:11:10: \"192.0.2.1/24\": bits are set behind the prefix",
+            "f:11:26: proxy is \"x\"; expected a list of networks that send a PROXY header such as [\"192.0.2.0/28\"]",
+            "f:10:7: tag is \"a b\"; expected a word for rules to match such as \"inside\"; the protocol's name where nothing is said",
+        ],
+    ),
+    (
         "[[limits]]\n",
         &["f:5:1: limits is an array; expected a table, begun with [limits]"],
     ),
 ];
+
+/// A file with rules, as an operator writes it.
+const RULES: &str = r#"
+[[listener]]
+protocol = "smtp"
+bind = "127.0.0.1:25"
+trust_local = true
+
+[[listener]]
+protocol = "submission"
+bind = "127.0.0.1:587"
+tls = "none"
+
+[[relay]]
+name = "provider"
+host = "Smtp.Provider.example"
+user = "me"
+password_file = "provider.password"
+
+[[relay]]
+name = "inner"
+host = "192.0.2.7"
+
+[[rule]]
+sender = ["@bad.example", ".bad.example", "<>", "!good@bad.example"]
+action = "reject"
+code = 451
+enhanced = "4.7.1"
+text = "Later"
+
+[[rule]]
+listener = "submission"
+authenticated = true
+domain = "!local"
+action = "relay"
+relay = "provider"
+
+[[rule]]
+listener = ["smtp", "submission"]
+from_network = ["local", "192.0.2.0/24"]
+authenticated = ["alice@example"]
+tls = false
+helo = "*"
+recipient = "file:lists/some"
+domain = "file:lists/domains"
+action = "forward"
+to = ["a@example", "b@elsewhere.example"]
+
+[[rule]]
+action = "tag"
+tag = "seen"
+"#;
+
+#[test]
+fn rules_are_read() {
+    let config = read(&format!("{SMALL}{RULES}"), &[]).expect("good rules");
+    let actions: Vec<_> = config
+        .rules
+        .iter()
+        .map(|rule| rule.action.to_string())
+        .collect();
+    let expected = [
+        "reject with 451 4.7.1 Later",
+        "relay through provider",
+        "forward to a@example, b@elsewhere.example",
+        "tag seen",
+    ];
+    assert_eq!(actions, expected);
+    assert_eq!(&*config.rules[0].place, "etc/ringpost.toml:26");
+    let routes: Vec<_> = config
+        .routes
+        .iter()
+        .map(|route| (&*route.host, route.port, route.tls, route.login.is_some()))
+        .collect();
+    let expected = [
+        ("smtp.provider.example", 587, RouteTls::Verify, true),
+        ("192.0.2.7", 25, RouteTls::May, false),
+    ];
+    assert_eq!(routes, expected);
+    let files = [
+        "etc/provider.password",
+        "etc/lists/some",
+        "etc/lists/domains",
+    ];
+    assert_eq!(config.files, files.map(Path::new));
+}
+
+#[test]
+fn lists_are_read_from_their_files() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("ringpost.toml");
+    let rule = "[[rule]]\ndomain = \"file:list\"\naction = \"discard\"\n";
+    std::fs::write(&file, format!("{SMALL}{rule}")).expect("written");
+    let told = |problems: Problems| problems.to_string();
+    let missing = open(&file, &[]).map_err(told).expect_err("no list");
+    assert!(missing.contains("ringpost.toml:6:10: ") && missing.contains("list: cannot be read"));
+
+    let list = dir.path().join("list");
+    std::fs::write(
+        &list,
+        "# ours\n\n  one.example\n.two.example \n!x.two.example\n",
+    )
+    .expect("written");
+    let rules = open(&file, &[]).map_err(told).expect("a good list").rules();
+    let facts = Facts {
+        listener: "smtp",
+        ip: None,
+        trust_local: false,
+        login: None,
+        tls: false,
+        helo: "",
+        sender: None,
+    };
+    for (text, by) in [
+        ("a@one.example", By::Rule(0)),
+        ("a@b.two.example", By::Rule(0)),
+        ("a@x.two.example", By::Nothing),
+        ("a@example", By::LocalDomain),
+    ] {
+        let recipient = Address::parse(text).expect(text);
+        assert_eq!(rules.decide(&facts, &recipient).by, by, "{text}");
+    }
+
+    std::fs::write(&list, "one.example\n  a b\n").expect("written");
+    let bad = open(&file, &[]).map_err(told).expect_err("a bad line");
+    assert!(
+        bad.contains("list:2:3: \"a b\" is no item for domain; expected domains such as"),
+        "{bad}"
+    );
+
+    // An empty list holds nothing: it must not become a rule for everybody.
+    std::fs::write(&list, "").expect("written");
+    let rules = open(&file, &[])
+        .map_err(told)
+        .expect("an empty list")
+        .rules();
+    let recipient = Address::parse("a@one.example").expect("an address");
+    assert_eq!(rules.decide(&facts, &recipient).by, By::Nothing);
+}
+
+/// (one [[rule]] or [[relay]] after SMALL, from line 5 on; the problems)
+const BAD_RULES: &[(&str, &[&str])] = &[
+    (
+        "[[rule]]\n",
+        &["f:5:1: [[rule]] needs an action: deliver, forward, relay, reject, discard or tag"],
+    ),
+    (
+        "[[rule]]\naction = \"rejekt\"\n",
+        &["f:6:10: unknown action \"rejekt\"; did you mean \"reject\"?"],
+    ),
+    (
+        "[[rule]]\naction = \"zzz\"\n",
+        &[
+            "f:6:10: action is \"zzz\"; expected \"deliver\", \"forward\", \"relay\", \"reject\", \"discard\" or \"tag\"",
+        ],
+    ),
+    (
+        "[[rule]]\naction = \"forward\"\n",
+        &["f:5:1: action \"forward\" needs to = \"alice@example.org\""],
+    ),
+    (
+        "[[rule]]\naction = \"forward\"\nto = \"x\"\n",
+        &["f:7:6: to is \"x\"; expected addresses such as \"alice@example.org\""],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\ntext = \"x\"\nrelay = \"y\"\n",
+        &[
+            "f:8:9: relay is for action \"relay\"; this rule's action is \"discard\"",
+            "f:7:8: text is for action \"reject\"; this rule's action is \"discard\"",
+        ],
+    ),
+    (
+        "[[relay]]\nname = \"inner\"\nhost = \"h\"\n[[rule]]\naction = \"relay\"\nrelay = \"iner\"\n",
+        &["f:10:9: unknown relay \"iner\"; did you mean \"inner\"?"],
+    ),
+    (
+        "[[rule]]\naction = \"relay\"\nrelay = \"iner\"\n",
+        &["f:7:9: unknown relay \"iner\"; expected the name of a [[relay]]"],
+    ),
+    (
+        "[[rule]]\naction = \"reject\"\ncode = 250\n",
+        &["f:7:8: code is 250; expected a number from 400 to 599"],
+    ),
+    (
+        "[[rule]]\naction = \"reject\"\ncode = 450\nenhanced = \"5.7.1\"\n",
+        &[
+            "f:8:12: enhanced is \"5.7.1\"; expected an enhanced status code of the code's class such as \"5.7.1\"",
+        ],
+    ),
+    (
+        "[[rule]]\naction = \"reject\"\ntext = \"a\\r\\nb\"\n",
+        &[
+            "f:7:8: text is \"a\\r\\nb\"; expected one line in ASCII of at most 400 octets, which the peer reads",
+        ],
+    ),
+    (
+        "[[rule]]\naction = \"tag\"\n",
+        &["f:5:1: action \"tag\" needs tag = \"WORD\""],
+    ),
+    (
+        "[[rule]]\naction = \"tag\"\ntag = \"a b\"\n",
+        &["f:7:7: tag is \"a b\"; expected a word such as \"bulk\""],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\nlistener = \"smpt\"\n",
+        &["f:7:12: no listener has the tag \"smpt\"; did you mean \"smtp\"?"],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\nlistener = \"inside\"\n",
+        &["f:7:12: no listener has the tag \"inside\"; there are smtp, submission, imap, lmtp"],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\nfrom_network = \"local\"\n",
+        &["f:7:16: \"local\" matches nobody: no listener of this rule says trust_local = true"],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\nfrom_network = [\"10.0.0.0/33\"]\n",
+        &[
+            "f:7:17: from_network is \"10.0.0.0/33\"; expected networks such as \"192.0.2.0/24\", \"local\" or \"file:LIST\"",
+        ],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\nsender = []\n",
+        &["f:5:1: sender is an empty list"],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\nsender = [\"example.org\"]\nrecipient = \"<>\"\n",
+        &[
+            "f:7:11: sender is \"example.org\"; expected addresses such as \"alice@example.org\", \"@example.org\" or \".example.org\", \"local\", \"*\" or \"file:LIST\"",
+            "f:8:13: recipient is \"<>\"; expected addresses such as \"alice@example.org\", \"@example.org\" or \".example.org\", \"local\", \"*\" or \"file:LIST\"",
+        ],
+    ),
+    (
+        "[[rule]]\naction = \"discard\"\ndomian = \"local\"\n",
+        &["f:7:1: unknown key \"domian\" in [rule]; did you mean \"domain\"?"],
+    ),
+    (
+        "[[relay]]\nname = \"a\"\n",
+        &["f:5:1: [[relay]] needs name and host"],
+    ),
+    (
+        "[[relay]]\nname = \"a\"\nhost = \"h\"\n[[relay]]\nname = \"a\"\nhost = \"i\"\n",
+        &["f:9:8: relay a is here twice"],
+    ),
+    (
+        "[[relay]]\nname = \"a\"\nhost = \"-\"\n",
+        &["f:7:8: host is \"-\"; expected a name or an address such as \"smtp.example.net\""],
+    ),
+    (
+        "[[relay]]\nname = \"a\"\nhost = \"h\"\nport = 65536\ntls = \"yes\"\nuser = \"u\"\n",
+        &[
+            "f:10:8: user and password_file go together: one is missing",
+            "f:8:8: port is 65536; expected 1 to 65535",
+            "f:9:7: tls is \"yes\"; expected \"none\", \"may\", \"encrypt\" or \"verify\"",
+        ],
+    ),
+    (
+        "[[relay]]\nname = \"a\"\nhost = \"h\"\ntls = \"may\"\nuser = \"u\"\npassword_file = \"p\"\n",
+        &[
+            "f:8:7: the password could cross the network in clear; expected tls \"verify\" or \"encrypt\"",
+        ],
+    ),
+];
+
+#[test]
+fn bad_rules_are_told_by_line_and_column() {
+    for (text, expected) in BAD_RULES {
+        let problems = load(Path::new("f"), &format!("{SMALL}{text}"), &[]).expect_err(text);
+        let got: Vec<String> = problems.0.iter().map(Problem::to_string).collect();
+        assert_eq!(&got, expected, "{text}");
+    }
+}
 
 #[test]
 fn bad_files_are_told_by_line_and_column() {

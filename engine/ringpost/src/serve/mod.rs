@@ -86,7 +86,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         return Ok(());
     }
     let tidier = tidy::start(&store, &config.limits)?;
-    let directory = Arc::new(Directory::new(Domains::new(config.domains.clone())));
+    let directory = Arc::new(Directory::new(config.rules()));
     (hooks.prepare)(&*store, &directory.domains())?;
 
     let shards = config

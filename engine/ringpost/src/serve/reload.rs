@@ -5,7 +5,7 @@
 //!
 //! | what | when it is in force |
 //! |---|---|
-//! | domains | for the next recipient and login |
+//! | domains, rules with the lists they name, relays | for the next recipient and login |
 //! | certificate and key | for the next handshake |
 //! | `[store] map_octets` | within a second, once nobody reads; only to grow |
 //! | limits | for the next connection; those of the store, for the next write; drain_ms for the next drain |
@@ -15,7 +15,7 @@ use super::files::Share;
 use super::services::Settings;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, world};
-use ringpost_directory::{Directory, Domains};
+use ringpost_directory::Directory;
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::{Shared, TlsServer};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl Live {
             };
             tls.reload(&files).map_err(Failure::not_well)?;
         }
-        self.directory.replace(Domains::new(new.domains.clone()));
+        self.directory.replace(new.rules());
         self.store.set_limits(new.limits.clone());
         if let Some(map_octets) = new.map_octets {
             self.store.set_map_octets(map_octets);

@@ -5,6 +5,8 @@ use crate::config::key::{Key, key};
 use crate::config::read::{Place, Reader, Said, Value};
 use ringpost_directory::LocalDomain;
 use ringpost_types::{Address, Domain};
+use std::collections::HashSet;
+use std::net::IpAddr;
 
 pub const KEYS: &[Key] = &[
     key("", "domain", "tables, each begun with [[domain]]"),
@@ -14,6 +16,21 @@ pub const KEYS: &[Key] = &[
         "postmaster",
         "an address of a local domain such as \"alice@example.org\"",
     ),
+    key(
+        "domain",
+        "subaddress",
+        "the characters that begin a subaddress such as \"+\" or \"+-\"; \"\" for none",
+    ),
+    key(
+        "domain",
+        "literals",
+        "addresses of this host that stand for the domain such as [\"192.0.2.1\"]",
+    ),
+    key(
+        "domain",
+        "traps",
+        "addresses of the domain that nobody uses such as [\"fred@example.org\"]",
+    ),
 ];
 
 /// What was said of one domain.
@@ -22,20 +39,30 @@ pub struct Draft {
     place: Place,
     name: Option<Said<String>>,
     postmaster: Option<Said<String>>,
+    subaddress: Option<Said<String>>,
+    literals: Vec<Said<String>>,
+    traps: Vec<Said<String>>,
 }
 
 /// Reads all of them.
 pub fn read(reader: &mut Reader, value: Value<'_, '_>, drafts: &mut Vec<Draft>) {
-    *drafts = reader.tables("domain", value, |reader, place, table| {
+    const AT: &str = "domain";
+    *drafts = reader.tables(AT, value, |reader, place, table| {
         let mut draft = Draft {
             place,
             name: None,
             postmaster: None,
+            subaddress: None,
+            literals: Vec::new(),
+            traps: Vec::new(),
         };
-        for (name, value) in reader.known("domain", table) {
+        for (name, value) in reader.known(AT, table) {
             match name {
-                "name" => draft.name = reader.string("domain", name, value),
-                _ => draft.postmaster = reader.string("domain", name, value),
+                "name" => draft.name = reader.string(AT, name, value),
+                "postmaster" => draft.postmaster = reader.string(AT, name, value),
+                "subaddress" => draft.subaddress = reader.string(AT, name, value),
+                "literals" => draft.literals = reader.strings(AT, name, value),
+                _ => draft.traps = reader.strings(AT, name, value),
             }
         }
         draft
@@ -47,7 +74,8 @@ pub fn build(build: &mut Build<'_>, drafts: Vec<Draft>) -> Vec<LocalDomain> {
     if drafts.is_empty() {
         build.missing("no domain; expected at least one [[domain]] with its name".to_owned());
     }
-    let mut domains: Vec<LocalDomain> = Vec::with_capacity(drafts.len());
+    let mut domains = Vec::with_capacity(drafts.len());
+    let mut names: HashSet<Domain> = HashSet::with_capacity(drafts.len());
     let mut postmasters = Vec::new();
     for draft in drafts {
         let Some(said) = draft.name else {
@@ -62,7 +90,7 @@ pub fn build(build: &mut Build<'_>, drafts: Vec<Draft>) -> Vec<LocalDomain> {
                 continue;
             }
         };
-        if domains.iter().any(|domain| domain.name == name) {
+        if !names.insert(name.clone()) {
             build.wrong(&said, format!("domain {name} is here twice"));
             continue;
         }
@@ -76,15 +104,39 @@ pub fn build(build: &mut Build<'_>, drafts: Vec<Draft>) -> Vec<LocalDomain> {
                 Err(_) => build.expected("domain", "postmaster", &said),
             }
         }
+        if let Some(said) = draft.subaddress {
+            subaddress(build, &said, &mut domain);
+        }
+        for said in &draft.literals {
+            let ip: Option<IpAddr> = said.value.parse().ok();
+            let ip = ip.map(|ip| ip.to_canonical());
+            match ip {
+                Some(ip) if names.insert(Domain::of_ip(ip)) => domain.literals.push(ip),
+                Some(ip) => build.wrong(said, format!("{ip} stands for a domain already")),
+                None => build.expected("domain", "literals", said),
+            }
+        }
+        for said in &draft.traps {
+            match Address::parse(&said.value) {
+                Ok(trap) if *trap.domain() == domain.name => domain.traps.push(trap),
+                _ => build.expected("domain", "traps", said),
+            }
+        }
         domains.push(domain);
     }
     for (said, address) in postmasters {
-        if !domains
-            .iter()
-            .any(|domain| &domain.name == address.domain())
-        {
+        if !names.contains(address.domain()) {
             build.expected("domain", "postmaster", &said);
         }
     }
     domains
+}
+
+/// Characters that no name has and that end no address: RFC 5322 §3.2.3 allows them in an atom.
+fn subaddress(build: &mut Build<'_>, said: &Said<String>, domain: &mut LocalDomain) {
+    let inside = |c: char| "!#$%&'*+-/=?^_`{|}~".contains(c);
+    match said.value.chars().all(inside) {
+        true => domain.subaddress = said.value.as_str().into(),
+        false => build.expected("domain", "subaddress", said),
+    }
 }

@@ -9,6 +9,8 @@ pub mod dns;
 pub mod domain;
 pub mod limits;
 pub mod listener;
+pub mod relay;
+pub mod rule;
 pub mod runtime;
 pub mod store;
 pub mod tls;
@@ -21,6 +23,8 @@ pub const KEYS: &[&[Key]] = &[
     top::KEYS,
     domain::KEYS,
     listener::KEYS,
+    rule::KEYS,
+    relay::KEYS,
     tls::KEYS,
     runtime::KEYS,
     dns::KEYS,
@@ -34,6 +38,8 @@ pub struct Draft {
     pub top: top::Draft,
     pub domains: Vec<domain::Draft>,
     pub listeners: Vec<listener::Draft>,
+    pub rules: Vec<rule::Draft>,
+    pub relays: Vec<relay::Draft>,
     pub tls: tls::Draft,
     pub runtime: runtime::Draft,
     pub dns: dns::Draft,
