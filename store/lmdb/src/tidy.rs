@@ -31,7 +31,7 @@ pub(crate) use census::{Place, blobs};
 pub(crate) use gate::Gate;
 pub use gate::Hold;
 pub(crate) use holes::row as free_row;
-pub(crate) use records::{Records, is_free, is_zero};
+pub(crate) use records::{Records, is_free, is_zero, lives_at};
 pub use round::{Round, Tidy};
 pub(crate) use survey::{allocated, files};
 

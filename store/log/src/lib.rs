@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`mod@record`] and [`mod@header`] (what is kept), [`mod@segment`] (where), [`append`] (group commit, the
 //! hot path) and `company` (when a batch waits for more), [`stream`] (large mails, beside), [`read`] (mails back, in pieces),
-//! `pack` (zstd at rest), `runs` (buffers again), [`recover`] (after a crash), [`file`] (the trait the shard's ring fulfils).
+//! `pack` (zstd at rest), `runs` (buffers again), [`recover`] (after a crash), [`first`] (what
+//! version 1 left), [`file`] (the trait the shard's ring fulfils).
 //!
 //! Invariants: a record is durable before its appender hears of it, and immutable from then on; what is durable reaches
 //! the index in order, now or at the next start.
@@ -16,6 +17,7 @@ pub mod append;
 mod company;
 pub mod error;
 pub mod file;
+pub mod first;
 pub mod header;
 mod pack;
 pub mod read;

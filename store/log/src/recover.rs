@@ -436,7 +436,7 @@ fn own_is_there(data: &Path, log: u16, segment: u32, header: &Header) -> io::Res
 }
 
 /// A file seen through a buffer.
-struct Window {
+pub(crate) struct Window {
     file: File,
     /// Length of the file.
     octets: u64,
@@ -445,7 +445,7 @@ struct Window {
 }
 
 impl Window {
-    fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let octets = file.metadata()?.len();
         Ok(Window {
@@ -476,7 +476,7 @@ impl Window {
     }
 
     /// Up to `count` octets at `at`: fewer at the end of the file.
-    fn upto(&mut self, at: u64, count: usize) -> io::Result<&[u8]> {
+    pub fn upto(&mut self, at: u64, count: usize) -> io::Result<&[u8]> {
         let count = self.octets.saturating_sub(at).min(count as u64) as usize;
         self.at(at, count).map(Option::unwrap_or_default)
     }
@@ -513,7 +513,7 @@ impl Window {
     }
 
     /// The first place from `at` on, `at` being a multiple of 8, where eight octets are not all zero.
-    fn data(&mut self, mut at: u64) -> io::Result<Option<u64>> {
+    pub fn data(&mut self, mut at: u64) -> io::Result<Option<u64>> {
         loop {
             if at + ALIGN > self.octets {
                 return Ok(None);

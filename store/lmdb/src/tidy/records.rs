@@ -5,10 +5,11 @@
 use super::census::Place;
 use super::holes::row as free_row;
 use super::rewrite::failed;
+use ringpost_api::table::{BlobRow, Stretch};
 use ringpost_api::write::Position;
 use ringpost_api::{Error, Snapshot, Store, Table, key, read};
 use ringpost_log::recover::{Damage, Found, RecoverError, Recovery};
-use ringpost_log::segment;
+use ringpost_log::{first, segment};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -41,10 +42,11 @@ pub(super) fn holds_nothing(
     while let Some(found) = records.step()? {
         let (offset, octets) = match found {
             Found::Record(entry) => {
-                let record = entry.place().record;
+                let is = entry.place();
+                let record = is.record;
                 match read::blob(snapshot, entry.blob())? {
                     // It lives here after all.
-                    Some(row) if (row.log, row.record) == (place.0, record) => return Ok(false),
+                    Some(row) if lives_at(&row, &is) => return Ok(false),
                     Some(_) => continue,
                     None => (record.offset, record.octets),
                 }
@@ -115,10 +117,49 @@ pub(super) fn leave_meant(
 pub(crate) fn is_free(
     data: &Path,
     snapshot: &dyn Snapshot,
-    (log, segment): Place,
+    place: Place,
     offset: u64,
     octets: u64,
 ) -> Result<bool, Error> {
+    let (log, segment) = place;
+    let stretch = Stretch {
+        segment,
+        offset,
+        octets,
+    };
+    if is_given_back(data, snapshot, log, stretch)? {
+        return Ok(true);
+    }
+    let mails = first::mails(data, log, stretch).map_err(|error| failed(error.into()))?;
+    let Some(mails) = mails else {
+        return Ok(false);
+    };
+    for mail in mails {
+        if !is_given_back(data, snapshot, log, mail)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a row says that a mail lives where a record stands. Of records of version 1 rows know the mail alone.
+pub(crate) fn lives_at(row: &BlobRow, is: &BlobRow) -> bool {
+    (row.log, row.record.segment) == (is.log, is.record.segment)
+        && [is.record.offset, is.offset].contains(&row.record.offset)
+}
+
+/// Whether every octet is free, or zero.
+fn is_given_back(
+    data: &Path,
+    snapshot: &dyn Snapshot,
+    log: u16,
+    stretch: Stretch,
+) -> Result<bool, Error> {
+    let Stretch {
+        segment,
+        offset,
+        octets,
+    } = stretch;
     let (mut at, end) = (offset, offset + octets);
     let mut gaps = Vec::new();
     let within = key::segment(log, segment);

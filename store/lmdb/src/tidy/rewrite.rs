@@ -12,7 +12,7 @@
 
 use super::census::{Living, Place};
 use super::pace::{Pace, Stop};
-use super::records::Records;
+use super::records::{Records, lives_at};
 use crate::open::Lmdb;
 use ringpost_api::table::BlobRow;
 use ringpost_api::write::Position;
@@ -102,10 +102,11 @@ impl<'s> Rewriter<'s> {
             let found = records.step()?;
             let last = found.is_none();
             if let Some(Found::Record(entry)) = found {
-                let record = entry.place().record;
-                pace.take(record.octets, stop);
-                if wanted.contains_key(&record.offset) {
-                    octets += record.octets;
+                let is = entry.place();
+                pace.take(is.record.octets, stop);
+                // Of version 1 it is the mail that is known.
+                if wanted.contains_key(&is.record.offset) || wanted.contains_key(&is.offset) {
+                    octets += is.record.octets;
                     batch.push(entry);
                 }
             }
@@ -152,7 +153,7 @@ impl<'s> Rewriter<'s> {
                 let snapshot = self.store.snapshot()?;
                 read::blob(&*snapshot, blob)?
             };
-            if row.is_none_or(|row| (row.log, row.record) != (place.log, place.record)) {
+            if row.is_none_or(|row| !lives_at(&row, &place)) {
                 moved.gone += 1;
                 continue;
             }

@@ -11,7 +11,7 @@
 use super::whose::Damaged;
 use super::{Depth, Finding, Report, Told};
 use crate::open::Lmdb;
-use crate::tidy::{self, Place, Records};
+use crate::tidy::{self, Place, Records, lives_at};
 use ringpost_api::table::{BlobRow, Encoding};
 use ringpost_api::{Error, Store, read};
 use ringpost_log::file::{Blocking, now};
@@ -399,12 +399,6 @@ impl Check<'_> {
 
 /// Large mails that are looked up at once.
 const LARGE_MAX: usize = 4_096;
-
-/// Whether a row says that its mail is where a record stands. Of records of version 1 rows know the mail alone.
-fn lives_at(row: &BlobRow, is: &BlobRow) -> bool {
-    (row.log, row.record.segment) == (is.log, is.record.segment)
-        && [is.record.offset, is.offset].contains(&row.record.offset)
-}
 
 /// Octets of a segment's file, or of a large mail's own; `None` where it is not there.
 fn length(data: &Path, (log, number): Place, is_own: bool) -> Option<u64> {

@@ -4,6 +4,7 @@
 
 mod churn;
 mod damage;
+mod first;
 mod killed;
 mod rebuild;
 mod room;
