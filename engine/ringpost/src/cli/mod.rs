@@ -15,6 +15,7 @@ pub mod import;
 pub mod init;
 pub mod password;
 pub mod progress;
+pub mod queue;
 pub mod rebuild;
 pub mod restore;
 pub mod store;
@@ -57,6 +58,9 @@ enum Command {
     Import(import::Import),
     #[command(subcommand)]
     Export(export::Export),
+    /// Look at what is on its way to other hosts, hold it, let it go, drop it
+    #[command(subcommand)]
+    Queue(queue::Queue),
     /// How the store is
     #[command(subcommand)]
     Store(store::Store),
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Restore(restore) => restore.run(),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
+        Command::Queue(queue) => queue.run(),
         Command::Store(store) => store.run(),
         Command::Verify(verify) => verify.run(),
         Command::Rebuild(rebuild) => rebuild.run(),

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod operation;
+pub mod queue;
 pub mod request;
 pub mod server;
 pub mod signal;

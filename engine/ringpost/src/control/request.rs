@@ -4,6 +4,7 @@
 //! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
 
 use super::operation::{Operation, Progress};
+use super::queue::{self, Ask, Details, Page};
 use super::status::Status;
 use crate::cli::exit::{Exit, Failure};
 use ringpost_api::{Error, Outcome, Snapshot, Write};
@@ -44,6 +45,8 @@ pub enum Request {
         name: String,
     },
     AliasList,
+    /// Something of the outbound queue.
+    Queue(Ask),
     /// How the index is: [`Answer::Report`] of a [`Status`].
     StoreStatus,
     /// Work that takes long: any number of [`Answer::Progress`], then another answer.
@@ -78,6 +81,12 @@ pub enum Answer {
     Done,
     Accounts(Vec<AccountLine>),
     Aliases(Vec<AliasLine>),
+    /// Items of the queue.
+    Queue(Page),
+    /// One of them.
+    QueueItem(Box<Details>),
+    /// To which of them it was done.
+    Items(Vec<u64>),
     /// How far an operation is; not the last answer.
     Progress(Progress),
     /// What came of an operation.
@@ -166,6 +175,7 @@ pub fn plan(
             });
             return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
         }
+        Request::Queue(ask) => return queue::plan(snapshot, ask),
         Request::StoreStatus => {
             return Err(Failure::usage("the status is not in the tables"));
         }
@@ -186,8 +196,10 @@ pub fn plan(
 
 /// The answer to a request whose write has ended.
 pub fn finish(outcome: Result<Outcome, Error>) -> Result<Answer, Failure> {
-    outcome?;
-    Ok(Answer::Done)
+    Ok(match outcome? {
+        Outcome::Items(items) => Answer::Items(items.into_iter().map(|item| item.0).collect()),
+        _ => Answer::Done,
+    })
 }
 
 #[cfg(test)]

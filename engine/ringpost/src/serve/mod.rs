@@ -14,6 +14,7 @@
 //!
 //! The control plane runs on the thread that called [`run`]; the data plane on the shards' threads ([`services`]).
 
+pub mod expire;
 pub mod files;
 pub mod memory;
 pub mod reload;
@@ -219,6 +220,7 @@ impl Control {
         // Without systemd there is nobody to notify, and that is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         let mut breath = tokio::time::interval(memory::EVERY);
+        let mut expiry = expire::Expiry::new(self.store.clone());
         loop {
             tokio::select! {
                 wish = signals.next() => match wish {
@@ -226,6 +228,7 @@ impl Control {
                     Wish::Reload => reload(&mut self.live),
                 },
                 _ = breath.tick() => memory::give_back(),
+                () = expiry.turn() => {}
             }
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
