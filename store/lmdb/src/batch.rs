@@ -95,6 +95,7 @@ pub(crate) fn commit<'w>(
 }
 
 /// A write that spoilt the transaction, and what can be done of it.
+#[allow(clippy::large_enum_variant)] // There is hardly ever one.
 enum Spoiler {
     /// Nothing.
     Whole(Error),

@@ -19,6 +19,7 @@ use std::thread::Thread;
 use std::time::Instant;
 
 /// What the queue carries.
+#[allow(clippy::large_enum_variant)] // All but the last one are writes, and none is to be allocated for.
 pub(crate) enum Message {
     Write(Request),
     /// Everything before it is to be committed, nothing comes after it.
