@@ -8,6 +8,7 @@
 
 use crate::parameter::number;
 use crate::path::{self, Path};
+use crate::word::Word;
 
 /// A command. Arguments are as written; names and paths are not yet checked for meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,41 +84,46 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
         Some(at) => (&line[..at], line[at + 1..].trim_ascii_start()),
         None => (line, &[][..]),
     };
-    let mut folded = [0; 8];
-    let Some(name) = folded.get_mut(..verb.len()) else {
-        return Err(BadCommand::Unknown);
-    };
-    name.copy_from_slice(verb);
-    name.make_ascii_uppercase();
-    match &*name {
-        b"MAIL" => {
+    match Word::of(verb) {
+        MAIL => {
             let path = after(rest, b"FROM:").ok_or(BadCommand::Argument)?;
             let (path, rest) = path::parse(path).map_err(|_| BadCommand::ReversePath)?;
             Ok(Command::Mail(path, rest))
         }
-        b"RCPT" => {
+        RCPT => {
             let path = after(rest, b"TO:").ok_or(BadCommand::Argument)?;
             let (path, rest) = path::parse(path).map_err(|_| BadCommand::ForwardPath)?;
             Ok(Command::Rcpt(path, rest))
         }
-        b"DATA" => alone(rest, Command::Data),
-        b"BDAT" => bdat(rest),
-        b"EHLO" => Ok(Command::Ehlo(text(rest)?)),
-        b"HELO" => Ok(Command::Helo(text(rest)?)),
-        b"LHLO" => Ok(Command::Lhlo(text(rest)?)),
-        b"RSET" => alone(rest, Command::Rset),
-        b"QUIT" => alone(rest, Command::Quit),
-        b"NOOP" => ascii(rest).map(|_| Command::Noop),
-        b"HELP" => ascii(rest).map(|_| Command::Help),
-        b"VRFY" => vrfy(rest),
-        b"EXPN" => text(rest).map(|_| Command::Expn),
-        b"STARTTLS" => alone(rest, Command::StartTls),
-        b"AUTH" => auth(rest),
-        b"XCLIENT" => Ok(Command::Xclient(rest)),
-        b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => Ok(Command::Absent),
-        b"GET" | b"POST" | b"PUT" | b"CONNECT" | b"OPTIONS" => Err(BadCommand::Web),
+        DATA => alone(rest, Command::Data),
+        BDAT => bdat(rest),
+        EHLO => Ok(Command::Ehlo(text(rest)?)),
+        HELO => Ok(Command::Helo(text(rest)?)),
+        LHLO => Ok(Command::Lhlo(text(rest)?)),
+        RSET => alone(rest, Command::Rset),
+        QUIT => alone(rest, Command::Quit),
+        NOOP => ascii(rest).map(|_| Command::Noop),
+        HELP => ascii(rest).map(|_| Command::Help),
+        VRFY => vrfy(rest),
+        EXPN => text(rest).map(|_| Command::Expn),
+        STARTTLS => alone(rest, Command::StartTls),
+        AUTH => auth(rest),
+        XCLIENT => Ok(Command::Xclient(rest)),
+        ETRN | ATRN | TURN | SEND | SOML | SAML | BURL => Ok(Command::Absent),
+        GET | POST | PUT | CONNECT | OPTIONS => Err(BadCommand::Web),
         _ => Err(BadCommand::Unknown),
     }
+}
+
+macro_rules! verbs {
+    ($($verb:ident)*) => {
+        $(const $verb: Word = Word::of(stringify!($verb).as_bytes());)*
+    };
+}
+
+verbs! {
+    MAIL RCPT DATA BDAT EHLO HELO LHLO RSET QUIT NOOP HELP VRFY EXPN STARTTLS AUTH XCLIENT
+    ETRN ATRN TURN SEND SOML SAML BURL GET POST PUT CONNECT OPTIONS
 }
 
 /// Whether there is a control octet other than TAB. All are looked at, none decides alone: it compiles to vectors.

@@ -22,6 +22,7 @@ pub mod protocol;
 pub mod reply;
 pub mod session;
 pub mod transcript;
+mod word;
 pub mod xtext;
 
 pub use auth::Credentials;

@@ -11,6 +11,7 @@ mod timing;
 
 use crate::envelope::{Body, By, Hold, Notify, Orcpt, Ret};
 use crate::extension::{self, Circumstances};
+use crate::word::Word;
 use crate::xtext;
 pub(crate) use timing::date;
 
@@ -91,56 +92,56 @@ pub fn mail(text: &[u8], session: &Circumstances<'_>) -> Result<MailParameters, 
     let mut seen = 0u16;
     for parameter in split(text) {
         let (keyword, value) = parameter?;
-        let bit = match (keyword.upper(), value) {
-            (b"SIZE", Some(value)) => {
+        let bit = match (Word::of(keyword), value) {
+            (SIZE, Some(value)) => {
                 parameters.size = Some(number(value).ok_or(BadParameter::Syntax)?);
                 Seen::Size
             }
-            (b"BODY", Some(value)) => {
+            (BODY, Some(value)) => {
                 parameters.body = body(value)?;
                 Seen::Body
             }
-            (b"SMTPUTF8", None) => {
+            (SMTPUTF8, None) => {
                 parameters.utf8 = true;
                 Seen::Utf8
             }
             // The submitter's identity, which we neither trust nor pass on. RFC 4954 §5.
-            (b"AUTH", Some(value)) => {
+            (AUTH, Some(value)) => {
                 let read = value == b"<>" || xtext::undo(value).is_some();
                 read.then_some(Seen::Auth).ok_or(BadParameter::Syntax)?
             }
-            (b"RET", Some(value)) if extension::is_offered("DSN", session) => {
+            (RET, Some(value)) if extension::is_offered("DSN", session) => {
                 parameters.ret = Some(notice::ret(value)?);
                 Seen::Ret
             }
-            (b"ENVID", Some(value)) if extension::is_offered("DSN", session) => {
+            (ENVID, Some(value)) if extension::is_offered("DSN", session) => {
                 parameters.envid = Some(notice::envid(value)?);
                 Seen::Envid
             }
-            (b"REQUIRETLS", None) if extension::is_offered("REQUIRETLS", session) => {
+            (REQUIRETLS, None) if extension::is_offered("REQUIRETLS", session) => {
                 parameters.require_tls = true;
                 Seen::RequireTls
             }
-            (b"HOLDFOR" | b"HOLDUNTIL", _) if parameters.hold.is_some() => {
+            (HOLDFOR | HOLDUNTIL, _) if parameters.hold.is_some() => {
                 return Err(BadParameter::Hold);
             }
-            (b"HOLDFOR", Some(value)) if extension::is_offered("FUTURERELEASE", session) => {
+            (HOLDFOR, Some(value)) if extension::is_offered("FUTURERELEASE", session) => {
                 parameters.hold = Some(timing::hold_for(value, session)?);
                 Seen::Hold
             }
-            (b"HOLDUNTIL", Some(value)) if extension::is_offered("FUTURERELEASE", session) => {
+            (HOLDUNTIL, Some(value)) if extension::is_offered("FUTURERELEASE", session) => {
                 parameters.hold = Some(timing::hold_until(value, session)?);
                 Seen::Hold
             }
-            (b"BY", Some(value)) if extension::is_offered("DELIVERBY", session) => {
+            (BY, Some(value)) if extension::is_offered("DELIVERBY", session) => {
                 parameters.by = Some(timing::by(value)?);
                 Seen::By
             }
-            (b"MT-PRIORITY", Some(value)) if extension::is_offered("MT-PRIORITY", session) => {
+            (MT_PRIORITY, Some(value)) if extension::is_offered("MT-PRIORITY", session) => {
                 parameters.priority = Some(timing::priority(value)?);
                 Seen::Priority
             }
-            (name, _) => return Err(misused(name, OF_MAIL, session)),
+            (word, _) => return Err(misused(word, OF_MAIL, session)),
         };
         if seen & bit as u16 != 0 {
             return Err(BadParameter::Twice);
@@ -159,16 +160,16 @@ pub fn rcpt(
     let mut parameters = RcptParameters::default();
     for parameter in split(text) {
         let (keyword, value) = parameter?;
-        let twice = match (keyword.upper(), value) {
-            (b"NOTIFY", Some(value)) if extension::is_offered("DSN", session) => {
+        let twice = match (Word::of(keyword), value) {
+            (NOTIFY, Some(value)) if extension::is_offered("DSN", session) => {
                 let notify = notice::notify(value)?;
                 parameters.notify.replace(notify).is_some()
             }
-            (b"ORCPT", Some(value)) if extension::is_offered("DSN", session) => {
+            (ORCPT, Some(value)) if extension::is_offered("DSN", session) => {
                 let orcpt = notice::orcpt(value, utf8)?;
                 parameters.orcpt.replace(orcpt).is_some()
             }
-            (name, _) => return Err(misused(name, OF_RCPT, session)),
+            (word, _) => return Err(misused(word, OF_RCPT, session)),
         };
         if twice {
             return Err(BadParameter::Twice);
@@ -177,57 +178,58 @@ pub fn rcpt(
     Ok(parameters)
 }
 
-/// Parameters of MAIL, and the extension that each belongs to; empty: always there.
-const OF_MAIL: &[(&[u8], &str)] = &[
-    (b"SIZE", "SIZE"),
-    (b"BODY", "8BITMIME"),
-    (b"SMTPUTF8", "SMTPUTF8"),
-    (b"AUTH", "SIZE"),
-    (b"RET", "DSN"),
-    (b"ENVID", "DSN"),
-    (b"REQUIRETLS", "REQUIRETLS"),
-    (b"HOLDFOR", "FUTURERELEASE"),
-    (b"HOLDUNTIL", "FUTURERELEASE"),
-    (b"BY", "DELIVERBY"),
-    (b"MT-PRIORITY", "MT-PRIORITY"),
+macro_rules! words {
+    ($($word:ident $text:literal,)*) => {
+        $(const $word: Word = Word::of($text);)*
+    };
+}
+
+words! {
+    SIZE b"SIZE",
+    BODY b"BODY",
+    SMTPUTF8 b"SMTPUTF8",
+    AUTH b"AUTH",
+    RET b"RET",
+    ENVID b"ENVID",
+    REQUIRETLS b"REQUIRETLS",
+    HOLDFOR b"HOLDFOR",
+    HOLDUNTIL b"HOLDUNTIL",
+    BY b"BY",
+    MT_PRIORITY b"MT-PRIORITY",
+    NOTIFY b"NOTIFY",
+    ORCPT b"ORCPT",
+}
+
+/// Parameters of MAIL, and the extension that each is on offer with. AUTH is read everywhere and used nowhere.
+const OF_MAIL: &[(Word, &str)] = &[
+    (SIZE, "SIZE"),
+    (BODY, "8BITMIME"),
+    (SMTPUTF8, "SMTPUTF8"),
+    (AUTH, "SIZE"),
+    (RET, "DSN"),
+    (ENVID, "DSN"),
+    (REQUIRETLS, "REQUIRETLS"),
+    (HOLDFOR, "FUTURERELEASE"),
+    (HOLDUNTIL, "FUTURERELEASE"),
+    (BY, "DELIVERBY"),
+    (MT_PRIORITY, "MT-PRIORITY"),
 ];
 
 /// The same of RCPT.
-const OF_RCPT: &[(&[u8], &str)] = &[(b"NOTIFY", "DSN"), (b"ORCPT", "DSN")];
+const OF_RCPT: &[(Word, &str)] = &[(NOTIFY, "DSN"), (ORCPT, "DSN")];
 
 /// Why a parameter that could not be read is refused: one on offer is written wrongly, any other is not known.
-fn misused(name: &[u8], known: &[(&[u8], &str)], session: &Circumstances<'_>) -> BadParameter {
+fn misused(word: Word, known: &[(Word, &str)], session: &Circumstances<'_>) -> BadParameter {
     let on_offer = known
         .iter()
-        .any(|&(known, of)| known == name && extension::is_offered(of, session));
+        .any(|&(known, of)| known == word && extension::is_offered(of, session));
     match on_offer {
         true => BadParameter::Syntax,
         false => BadParameter::Unknown,
     }
 }
 
-/// A keyword in upper case: none of ours is longer than it has room for.
-struct Keyword {
-    octets: [u8; 12],
-    length: usize,
-}
-
-impl Keyword {
-    fn of(keyword: &[u8]) -> Self {
-        let mut octets = [0; 12];
-        // A longer one is cut and equals none of ours, which are shorter than the room.
-        let length = keyword.len().min(octets.len());
-        octets[..length].copy_from_slice(&keyword[..length]);
-        octets.make_ascii_uppercase();
-        Keyword { octets, length }
-    }
-
-    fn upper(&self) -> &[u8] {
-        &self.octets[..self.length]
-    }
-}
-
-type Parameter<'c> = Result<(Keyword, Option<&'c [u8]>), BadParameter>;
+type Parameter<'c> = Result<(&'c [u8], Option<&'c [u8]>), BadParameter>;
 
 /// `esmtp-param = esmtp-keyword ["=" esmtp-value]`. RFC 5321 §4.1.2.
 fn split(text: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
@@ -239,17 +241,22 @@ fn split(text: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
-        let in_keyword = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+        let in_keyword = |octet: u8| octet.is_ascii_alphanumeric() | (octet == b'-');
         // UTF-8 may stand in a value. RFC 6531 §3.3.
-        let in_value = |octet: &u8| *octet > b' ' && *octet != b'=' && *octet != 0x7f;
-        let keyword_ok = !keyword.is_empty() && keyword.iter().all(in_keyword);
-        let value_ok = value.is_none_or(|value| !value.is_empty() && value.iter().all(in_value));
+        let in_value = |octet: u8| (octet > b' ') & (octet != b'=') & (octet != 0x7f);
+        let keyword_ok = !keyword.is_empty() && every(keyword, in_keyword);
+        let value_ok = value.is_none_or(|value| !value.is_empty() && every(value, in_value));
         if keyword_ok && value_ok {
-            Ok((Keyword::of(keyword), value))
+            Ok((keyword, value))
         } else {
             Err(BadParameter::Syntax)
         }
     })
+}
+
+/// Whether all octets are of a kind; all are looked at, none decides alone: it compiles to vectors.
+fn every(octets: &[u8], kind: impl Fn(u8) -> bool) -> bool {
+    octets.iter().fold(true, |all, &octet| all & kind(octet))
 }
 
 /// `size-value = 1*20DIGIT`. RFC 1870 §5. More than fits counts as the most there is.

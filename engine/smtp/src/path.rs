@@ -42,8 +42,13 @@ pub fn parse(text: &[u8]) -> Result<(Path<'_>, &[u8]), BadPath> {
     Ok((path, rest))
 }
 
-/// Where the `>` stands that no quoted string holds. RFC 5321 §4.1.2, Quoted-string.
+/// Where the `>` stands that no quoted string holds. RFC 5321 §4.1.2, Quoted-string. Where no quote comes before the first
+/// one, as nearly always, that is it; else octet after octet tells.
 fn closing(text: &[u8]) -> Option<usize> {
+    let first = memchr::memchr(b'>', text)?;
+    if memchr::memchr(b'"', &text[..first]).is_none() {
+        return Some(first);
+    }
     let mut quoted = false;
     let mut pair = false;
     for (at, &octet) in text.iter().enumerate() {

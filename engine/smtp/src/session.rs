@@ -358,19 +358,26 @@ impl Session {
 
     /// What became of the mail after `Deliver`, one answer for all. RFC 2033 §4.2: LMTP says it for each recipient.
     pub fn finish(&mut self, outcome: Reply) {
-        let times = self.outcomes();
-        self.finish_each(vec![outcome; times]);
+        let more = repeated(&outcome, self.outcomes() - 1);
+        self.settle(outcome, more);
     }
 
     /// What became of the mail after `Deliver`: as many as [`Session::outcomes`], in the order of RCPT.
-    pub fn finish_each(&mut self, outcomes: Vec<Reply>) {
-        debug_assert!(matches!(self.phase, Phase::Deliver));
+    pub fn finish_each(&mut self, mut outcomes: Vec<Reply>) {
         debug_assert_eq!(outcomes.len(), self.outcomes());
+        outcomes.reverse();
+        let first = outcomes.pop().unwrap_or(reply::NO_OUTCOME);
+        self.settle(first, outcomes);
+    }
+
+    /// The first outcome, and the others with the last one in front.
+    fn settle(&mut self, first: Reply, more: Vec<Reply>) {
+        debug_assert!(matches!(self.phase, Phase::Deliver));
         self.transactions += 1;
-        if outcomes.iter().any(Reply::is_positive) {
+        if first.is_positive() || more.iter().any(Reply::is_positive) {
             self.idle_commands = 0;
         }
-        self.end_body(outcomes);
+        self.end_body(first, more);
     }
 
     /// How many outcomes a mail has: in LMTP one for each recipient that was accepted, else one.
@@ -501,6 +508,14 @@ impl Session {
     fn ask<'i>(&mut self, question: Question, action: Action<'i>) -> Action<'i> {
         self.phase = Phase::Answer(question);
         action
+    }
+}
+
+/// The same reply for the others of a mail; mostly there are none.
+fn repeated(reply: &Reply, times: usize) -> Vec<Reply> {
+    match times {
+        0 => Vec::new(),
+        times => vec![reply.clone(); times],
     }
 }
 

@@ -52,35 +52,60 @@ impl Reply {
 
     /// Appends the reply's lines, CRLF-ended, to `out`. RFC 5321 §4.2.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let mut lines = self.text.split('\n').peekable();
-        while let Some(line) = lines.next() {
-            let separator = if lines.peek().is_some() { b'-' } else { b' ' };
-            let code = [
-                b'0' + (self.code / 100 % 10) as u8,
-                b'0' + (self.code / 10 % 10) as u8,
-                b'0' + (self.code % 10) as u8,
-                separator,
-            ];
-            out.extend_from_slice(&code);
-            if let Some(Enhanced(class, subject, detail)) = self.enhanced {
-                out.extend_from_slice(&[b'0' + class % 10, b'.']);
-                write_number(subject, out);
-                out.push(b'.');
-                write_number(detail, out);
-                out.push(b' ');
-            }
-            out.extend_from_slice(line.as_bytes());
-            out.extend_from_slice(b"\r\n");
+        let (mut head, length) = self.head();
+        let mut rest = self.text.as_bytes();
+        while let Some(end) = rest.iter().position(|&octet| octet == b'\n') {
+            head[SEPARATOR] = b'-';
+            write_line(&head[..length], &rest[..end], out);
+            rest = &rest[end + 1..];
         }
+        head[SEPARATOR] = b' ';
+        write_line(&head[..length], rest, out);
+    }
+
+    /// What every line begins with, and its octets: the code, the place of the separator, the enhanced code.
+    fn head(&self) -> ([u8; HEAD_MAX], usize) {
+        let mut head = [0; HEAD_MAX];
+        let mut length = SEPARATOR + 1;
+        head[0] = b'0' + (self.code / 100 % 10) as u8;
+        head[1] = b'0' + (self.code / 10 % 10) as u8;
+        head[2] = b'0' + (self.code % 10) as u8;
+        if let Some(Enhanced(class, subject, detail)) = self.enhanced {
+            head[length] = b'0' + class % 10;
+            head[length + 1] = b'.';
+            length += 2;
+            write_number(subject, &mut head, &mut length);
+            head[length] = b'.';
+            length += 1;
+            write_number(detail, &mut head, &mut length);
+            head[length] = b' ';
+            length += 1;
+        }
+        (head, length)
     }
 }
 
-/// Decimal digits. `write!` would do, at several times the cost, and every command has a reply.
-fn write_number(number: u16, out: &mut Vec<u8>) {
+/// Where `-` or a space stands behind the code.
+const SEPARATOR: usize = 3;
+/// Octets of `250 2.65535.65535 `.
+const HEAD_MAX: usize = 18;
+
+fn write_line(head: &[u8], text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(head.len() + text.len() + 2);
+    out.extend_from_slice(head);
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Decimal digits, of which there is nearly always one. `write!` would do, at several times the cost, and every command
+/// has a reply.
+#[inline]
+fn write_number(number: u16, head: &mut [u8; HEAD_MAX], length: &mut usize) {
     if number >= 10 {
-        write_number(number / 10, out);
+        write_number(number / 10, head, length);
     }
-    out.push(b'0' + (number % 10) as u8);
+    head[*length] = b'0' + (number % 10) as u8;
+    *length += 1;
 }
 
 #[cfg(test)]
@@ -98,6 +123,10 @@ mod tests {
             (
                 Reply::new(550, Enhanced(5, 100, 999), "No"),
                 "550 5.100.999 No\r\n",
+            ),
+            (
+                Reply::new(550, Enhanced(5, u16::MAX, u16::MAX), "a\n\nb"),
+                "550-5.65535.65535 a\r\n550-5.65535.65535 \r\n550 5.65535.65535 b\r\n",
             ),
             (Reply::plain(354, "Go on"), "354 Go on\r\n"),
             (

@@ -1,6 +1,6 @@
 //! The body of a mail, by DATA or by BDAT: runs out, its size and its line ends watched. RFC 5321 §4.1.1.4, RFC 3030.
 
-use super::{Action, Chunk, Phase, Question, Session, Transaction};
+use super::{Action, Chunk, Phase, Question, Session, Transaction, repeated};
 use crate::command::Command;
 use crate::dot::{Step, Undot};
 use crate::envelope::Body;
@@ -165,8 +165,8 @@ impl Session {
     /// The end of a body that is refused.
     fn end_refused<'i>(&mut self, refusal: Reply) -> Action<'i> {
         let begun = self.transaction.open;
-        let times = self.outcomes();
-        self.end_body(vec![refusal; times]);
+        let more = repeated(&refusal, self.outcomes() - 1);
+        self.end_body(refusal, more);
         if begun {
             return Action::Reset;
         }
@@ -174,9 +174,9 @@ impl Session {
     }
 
     /// Answers the body and closes the transaction.
-    pub(super) fn end_body(&mut self, outcomes: Vec<Reply>) {
+    pub(super) fn end_body(&mut self, first: Reply, more: Vec<Reply>) {
         self.transaction = Transaction::default();
         self.phase = Phase::Command;
-        self.queue_outcomes(outcomes);
+        self.queue_outcomes(first, more);
     }
 }

@@ -50,17 +50,19 @@ impl Session {
         self.queued = Some(reply);
     }
 
-    /// Queues the outcomes of a mail. Where it was delivered to somebody all of them go out, for a client that does not
-    /// hear that sends it again; the next error ends the session then.
-    pub(super) fn queue_outcomes(&mut self, mut outcomes: Vec<Reply>) {
-        let delivered = outcomes.iter().any(Reply::is_positive);
-        if outcomes.len() <= 1 || !delivered && self.errors >= self.options.limits.smtp_errors_max {
-            return self.queue(outcomes.pop().unwrap_or(reply::NO_OUTCOME));
+    /// Queues the outcomes of a mail: the first one, and the others with the last one in front. Where it was delivered to
+    /// somebody all of them go out, for a client that does not hear that sends it again; the next error ends the session
+    /// then.
+    pub(super) fn queue_outcomes(&mut self, first: Reply, more: Vec<Reply>) {
+        let delivered = first.is_positive() || more.iter().any(Reply::is_positive);
+        let spent = self.errors >= self.options.limits.smtp_errors_max;
+        if more.is_empty() || !delivered && spent {
+            return self.queue(first);
         }
-        self.errors += u64::from(outcomes.iter().any(|outcome| outcome.code >= 500));
-        outcomes.reverse();
-        self.queued = outcomes.pop();
-        self.queued_more = outcomes;
+        let refused = first.code >= 500 || more.iter().any(|outcome| outcome.code >= 500);
+        self.errors += u64::from(refused);
+        self.queued = Some(first);
+        self.queued_more = more;
     }
 
     /// Queues a last reply.
