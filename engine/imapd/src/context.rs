@@ -2,7 +2,7 @@
 
 use ringpost_api::Store;
 use ringpost_delivery::Post;
-use ringpost_directory::Logins;
+use ringpost_login::Door;
 use ringpost_runtime::{Shard, TlsServer};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, MailboxId};
@@ -29,8 +29,8 @@ pub struct Setup {
     pub shard: Rc<Shard>,
     /// Mailboxes and messages.
     pub store: Arc<dyn Store>,
-    /// Good logins of the last minutes; one for all listeners of the shard.
-    pub logins: Rc<RefCell<Logins>>,
+    /// Where logins come in; one for all listeners of the shard.
+    pub door: Rc<Door>,
     /// Where APPEND goes to and bodies come from.
     pub post: Rc<Post>,
     /// Bounds in force.
@@ -47,7 +47,7 @@ pub struct Setup {
 pub struct Context {
     pub(crate) shard: Rc<Shard>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) logins: Rc<RefCell<Logins>>,
+    pub(crate) door: Rc<Door>,
     pub(crate) post: Rc<Post>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tls_mode: TlsMode,
@@ -63,7 +63,7 @@ impl Context {
         Rc::new(Context {
             shard: setup.shard,
             store: setup.store,
-            logins: setup.logins,
+            door: setup.door,
             post: setup.post,
             limits: setup.limits,
             tls_mode: setup.tls_mode,

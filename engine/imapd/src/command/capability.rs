@@ -4,6 +4,7 @@ use crate::context::TlsMode;
 use crate::outcome::{Answer, Done};
 use crate::session::Session;
 use ringpost_imap::data;
+use ringpost_login::{Channel, Mechanism};
 
 /// In every state.
 const ALWAYS: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE";
@@ -32,9 +33,14 @@ pub(crate) fn names(session: &Session) -> String {
     if may_start_tls(session) {
         names.push_str(" STARTTLS");
     }
-    match may_log_in(session) {
-        true => names.push_str(" AUTH=PLAIN"),
-        false => names.push_str(" LOGINDISABLED"),
+    let offer = session.context.door.offer(&channel(session));
+    for mechanism in offer.iter() {
+        names.push_str(" AUTH=");
+        names.push_str(mechanism.name());
+    }
+    // LOGIN is PLAIN in other words. RFC 3501 §6.2.3.
+    if !offer.contains(Mechanism::Plain) {
+        names.push_str(" LOGINDISABLED");
     }
     names
 }
@@ -48,7 +54,8 @@ pub(super) fn may_start_tls(session: &Session) -> bool {
     offered && session.context.tls.is_some() && session.connection.tls().is_none()
 }
 
-/// Whether a password would be taken. RFC 3501 §6.2.3.
-pub(super) fn may_log_in(session: &Session) -> bool {
-    session.connection.tls().is_some() || session.context.tls_mode == TlsMode::Absent
+/// What a login of this session goes over. Without TLS it is private where the operator says so.
+pub(super) fn channel(session: &Session) -> Channel {
+    let private_in_clear = session.context.tls_mode == TlsMode::Absent;
+    Channel::of(session.connection.tls(), private_in_clear)
 }

@@ -7,9 +7,11 @@
 use ringpost_api::store::Sink;
 use ringpost_api::{Error, Outcome, ReplyTo, Store, Write};
 use ringpost_delivery::{Envelope, Post, Recipient};
-use ringpost_directory::{Logins, secret};
+use ringpost_admission::Admission;
+use ringpost_directory::secret;
 use ringpost_imapd::{Context, Setup, TlsMode, serve};
 use ringpost_lmdb::Lmdb;
+use ringpost_login::Door;
 use ringpost_runtime::{Bind, Connection, Listener, Machine, Options, Shard, spawn, time};
 use ringpost_types::limit::Limits;
 use ringpost_types::{AccountId, Address};
@@ -168,10 +170,17 @@ fn context(
     limits: Arc<Limits>,
     tls_mode: TlsMode,
 ) -> Rc<Context> {
+    let door = Door::new(ringpost_login::Setup {
+        shard: shard.clone(),
+        store: store.clone(),
+        admission: Admission::open_door(),
+        policy: Default::default(),
+        entries_max: 100,
+    });
     Context::new(Setup {
         shard: shard.clone(),
         store,
-        logins: Rc::new(RefCell::new(Logins::new(100))),
+        door,
         post,
         limits,
         tls_mode,

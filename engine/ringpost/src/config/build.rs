@@ -31,6 +31,7 @@ pub fn config(file: &Path, draft: Draft, lists: Lists) -> Result<Config, Problem
     let config = Config {
         file: file.to_owned(),
         tls: section::tls::build(&mut build, draft.tls),
+        auth: section::auth::build(&mut build, draft.auth),
         shards: section::runtime::shards(&mut build, draft.runtime),
         dns_upstream: section::dns::upstream(&mut build, draft.dns),
         map_octets: section::store::map_octets(&mut build, &draft.store),

@@ -16,6 +16,7 @@ pub mod section;
 pub mod world;
 
 pub use problem::{Problem, Problems};
+pub use section::auth::Auth;
 pub use section::listener::{Listener, Protocol, TlsMode, is_local};
 pub use section::tls::TlsFiles;
 
@@ -50,6 +51,8 @@ pub struct Config {
     /// Certificate chain and key.
     pub tls: TlsFiles,
     /// How users log in.
+    /// How users log in.
+    pub auth: Auth,
     /// Shard threads; `None`: as many as the process may use CPUs.
     pub shards: Option<u16>,
     /// Name servers; empty: the system's.

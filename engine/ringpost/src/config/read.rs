@@ -152,6 +152,7 @@ impl Reader {
                 "rule" => section::rule::read(self, value, &mut draft.rules),
                 "relay" => section::relay::read(self, value, &mut draft.relays),
                 "tls" => section::tls::read(self, value, &mut draft.tls),
+                "auth" => section::auth::read(self, value, &mut draft.auth),
                 "runtime" => section::runtime::read(self, value, &mut draft.runtime),
                 "dns" => section::dns::read(self, value, &mut draft.dns),
                 "store" => section::store::read(self, value, &mut draft.store),

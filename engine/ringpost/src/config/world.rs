@@ -4,7 +4,7 @@
 
 use super::problem::{Problem, Problems};
 use super::{Config, TlsMode};
-use ringpost_runtime::tls::TlsServer;
+use ringpost_runtime::tls::{TlsFiles, TlsServer};
 use std::fs;
 use std::path::Path;
 
@@ -68,7 +68,12 @@ pub fn certificate(config: &Config) -> Result<TlsServer, Problem> {
             ));
         }
     }
-    TlsServer::from_pem(&config.tls.certificate, &config.tls.key).map_err(|error| {
+    let files = TlsFiles {
+        certificate: config.tls.certificate.clone(),
+        key: config.tls.key.clone(),
+        client_ca: config.auth.client_ca.clone(),
+    };
+    TlsServer::from_files(&files).map_err(|error| {
         Problem::of_file(
             &config.tls.certificate,
             format!("[tls] in {}: {error}", config.file.display()),

@@ -16,6 +16,7 @@
 
 pub mod expire;
 pub mod files;
+pub mod logins;
 pub mod memory;
 pub mod reload;
 pub mod services;
@@ -26,7 +27,9 @@ use crate::cli::tell;
 use crate::config::{Config, Listener, world};
 use crate::control::operation::{Bench, World};
 use crate::control::{self, client, server, signal};
+use crate::oauth;
 use files::Share;
+use logins::Roots;
 use reload::Live;
 use ringpost_admission::{Admission, Budget};
 use ringpost_api::Store;
@@ -95,7 +98,11 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         .unwrap_or_else(|| u16::try_from(machine::cpus()).unwrap_or(u16::MAX));
     let listeners = bind(&config.listeners, shards)?;
     let share = Share::of(files, shards, listeners.len());
-    let settings = Arc::new(Shared::new(Settings::new(&config.limits, share)));
+    let (tokens, oauth) = oauth::open(&config)?;
+    let logins = Roots::open(&config.data_dir, tokens)?;
+    let policy = logins.policy(&config);
+    let settings = Settings::new(&config.limits, share, policy);
+    let settings = Arc::new(Shared::new(settings));
     let services = Services {
         store: store.clone(),
         directory: directory.clone(),
@@ -114,6 +121,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         directory: directory.clone(),
         settings,
         share,
+        logins,
         tls,
     };
     let control = Control {
@@ -123,6 +131,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         live,
         listeners,
         signals,
+        oauth,
         ready: hooks.ready,
     };
     let done = tokio_uring::start(control.run());
@@ -185,6 +194,7 @@ struct Control {
     live: Live,
     listeners: Arc<[services::Open]>,
     signals: signal::Pipes,
+    oauth: Option<oauth::Desk>,
     ready: Box<dyn FnOnce()>,
 }
 
@@ -208,6 +218,9 @@ impl Control {
             bench: Bench::default(),
         };
         let desk = tokio::task::spawn_local(server::run(socket, Arc::new(desk)));
+        if let Some(oauth) = self.oauth.take() {
+            drop(tokio::task::spawn_local(oauth::run(oauth)));
+        }
         for open in self.listeners.iter() {
             say(&format!(
                 "listening {} {}",

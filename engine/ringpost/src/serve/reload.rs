@@ -6,12 +6,14 @@
 //! | what | when it is in force |
 //! |---|---|
 //! | domains, rules with the lists they name, relays | for the next recipient and login |
-//! | certificate and key | for the next handshake |
+//! | certificate and key, `client_ca` | for the next handshake |
+//! | `[auth]` but for `[auth.oauth]` | for the next connection |
 //! | `[store] map_octets` | within a second, once nobody reads; only to grow |
 //! | limits | for the next connection; those of the store, for the next write; drain_ms for the next drain |
-//! | hostname, data_dir, listeners, shards, the limits of [`LIMITS_OF_A_START`] | after a restart |
+//! | hostname, data_dir, listeners, shards, `[auth.oauth]`, the limits of [`LIMITS_OF_A_START`] | after a restart |
 
 use super::files::Share;
+use super::logins::Roots;
 use super::services::Settings;
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, world};
@@ -36,6 +38,7 @@ pub const LIMITS_OF_A_START: &[&str] = &[
     "tidy_grace_ms",
     "tidy_octets_per_second",
     "tidy_live_percent_min",
+    "login_tokens_max",
     "password_hashes_max",
     "password_queue_max",
 ];
@@ -48,6 +51,7 @@ pub struct Live {
     pub directory: Arc<Directory>,
     pub settings: Arc<Shared<Settings>>,
     pub share: Share,
+    pub logins: Roots,
     pub tls: Option<Arc<TlsServer>>,
 }
 
@@ -61,6 +65,7 @@ impl Live {
         new.data_dir = self.config.data_dir.clone();
         new.listeners = self.config.listeners.clone();
         new.shards = self.config.shards;
+        new.auth.oauth = self.config.auth.oauth.clone();
         for name in LIMITS_OF_A_START {
             if let Some(value) = self.config.limits.value(name) {
                 new.limits.set(name, value);
@@ -72,7 +77,7 @@ impl Live {
             let files = ringpost_runtime::TlsFiles {
                 certificate: new.tls.certificate.clone(),
                 key: new.tls.key.clone(),
-                client_ca: None,
+                client_ca: new.auth.client_ca.clone(),
             };
             tls.reload(&files).map_err(Failure::not_well)?;
         }
@@ -81,7 +86,9 @@ impl Live {
         if let Some(map_octets) = new.map_octets {
             self.store.set_map_octets(map_octets);
         }
-        self.settings.store(Settings::new(&new.limits, self.share));
+        let logins = self.logins.policy(&new);
+        let settings = Settings::new(&new.limits, self.share, logins);
+        self.settings.store(settings);
         self.config = new;
         Ok(notes)
     }
@@ -93,6 +100,7 @@ impl Live {
             ("data_dir", old.data_dir != new.data_dir),
             ("[[listener]]", old.listeners != new.listeners),
             ("[runtime] shards", old.shards != new.shards),
+            ("[auth.oauth]", old.auth.oauth != new.auth.oauth),
         ];
         let changed = changed.iter().filter(|(_, changed)| *changed);
         let keys = changed.map(|(key, _)| (*key).to_owned());

@@ -5,6 +5,7 @@
 //! [`read::document`](super::read), and its value in [`Config`](super::Config) and
 //! [`build::config`](super::build::config). A new key of a table touches its room alone.
 
+pub mod auth;
 pub mod dns;
 pub mod domain;
 pub mod limits;
@@ -26,6 +27,7 @@ pub const KEYS: &[&[Key]] = &[
     rule::KEYS,
     relay::KEYS,
     tls::KEYS,
+    auth::KEYS,
     runtime::KEYS,
     dns::KEYS,
     store::KEYS,
@@ -41,6 +43,7 @@ pub struct Draft {
     pub rules: Vec<rule::Draft>,
     pub relays: Vec<relay::Draft>,
     pub tls: tls::Draft,
+    pub auth: auth::Draft,
     pub runtime: runtime::Draft,
     pub dns: dns::Draft,
     pub store: store::Draft,
