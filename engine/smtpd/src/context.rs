@@ -3,12 +3,13 @@
 use crate::kept::Quota;
 use ringpost_api::Store;
 use ringpost_delivery::Post;
-use ringpost_directory::{Directory, Logins};
+use ringpost_directory::Directory;
+use ringpost_login::{Door, Mechanism};
 use ringpost_runtime::{Endpoint, Shard, TlsServer};
 use ringpost_smtp::{Mechanisms, Options, Role, Tls};
 use ringpost_types::Cidr;
 use ringpost_types::limit::Limits;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ pub struct Setup {
     pub store: Arc<dyn Store>,
     /// Who is local.
     pub directory: Arc<Directory>,
-    /// Good logins of the last minutes; one for all listeners of the shard.
-    pub logins: Rc<RefCell<Logins>>,
+    /// Where logins come in; one for all listeners of the shard.
+    pub door: Rc<Door>,
     /// Where mail goes.
     pub post: Rc<Post>,
     /// Bounds in force.
@@ -105,10 +106,12 @@ impl Context {
             hostname: setup.hostname.as_str().into(),
             limits: Limits::clone(&setup.limits),
             queue: setup.queue,
+            // In clear nothing is offered. What is offered in TLS each connection says for itself; this is for the refusal
+            // before it.
             mechanisms: Mechanisms {
                 clear: Vec::new(),
                 tls: match setup.role {
-                    Role::Submission => vec!["PLAIN"],
+                    Role::Submission => vec![Mechanism::Plain.name()],
                     Role::Mx | Role::Lmtp => Vec::new(),
                 },
             },

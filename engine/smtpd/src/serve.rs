@@ -9,15 +9,16 @@
 use crate::client::Visitor;
 use crate::context::{Context, TlsMode};
 use crate::greeting::{self, Manners};
+use crate::login::{self, Progress};
 use crate::patience::Waiting;
 use crate::transaction::{Origin, Transaction};
 use crate::trap::{Hits, Trap};
-use crate::{Role, answer, kept, login, refusal, tarpit};
+use crate::{Role, answer, kept, refusal, tarpit};
 use ringpost_admission::{Count, Verdict};
-use ringpost_directory::Login;
+use ringpost_login::Talk;
 use ringpost_runtime::time::{self, Duration, First, first, sleep};
 use ringpost_runtime::{Connection, event};
-use ringpost_smtp::{Action, Rcpt, Recipient, Session, auth, reply};
+use ringpost_smtp::{Action, Rcpt, Recipient, Session, reply};
 use ringpost_types::{Reply, TraceId};
 use std::rc::Rc;
 use std::{fmt, io};
@@ -99,6 +100,7 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         session: Session::new(options, context.tls_at_start()),
         transaction: Transaction::new(),
         visitor: Visitor::new(&mut connection),
+        talk: None,
         waiting: Waiting::default(),
         mails: 0,
         refusals: 0,
@@ -131,6 +133,8 @@ struct Dialogue {
     session: Session,
     transaction: Transaction,
     visitor: Visitor,
+    /// A login under way.
+    talk: Option<Box<Talk>>,
     waiting: Waiting,
     mails: u64,
     /// Permanent refusals of a stranger so far.
@@ -224,20 +228,20 @@ impl Dialogue {
                 }
                 self.session.finish_each(outcome.replies);
             }
-            Action::Authenticate { initial: None, .. } => self.session.challenge(b""),
-            Action::Authenticate {
-                initial: Some(response),
-                ..
+            Action::Authenticate { mechanism, initial } => {
+                let (peer, initial) = (self.visitor.peer, initial.as_deref());
+                let begun = login::begin(context, connection, peer, self.trace, mechanism, initial);
+                let progress = Box::pin(begun).await;
+                self.log_in(progress);
             }
-            | Action::Response(response) => {
-                let answer = match auth::plain(&response) {
-                    Ok(credentials) => login::verify(context, credentials, self.trace).await,
-                    Err(_) => Err(reply::AUTH_FAILED),
-                };
-                let answer = answer.and_then(|login| self.enter_as(login));
-                self.session.answer(answer);
-            }
-            Action::Cancelled => {}
+            Action::Response(response) => match self.talk.take() {
+                Some(talk) => {
+                    let progress = login::respond(talk, &response).await;
+                    self.log_in(progress);
+                }
+                None => self.session.answer(Err(reply::AUTH_FAILED)),
+            },
+            Action::Cancelled => self.talk = None,
             Action::Client(client) => {
                 let known = self.visitor.become_client(&client, context);
                 let peer = self.visitor.peer;
@@ -276,14 +280,22 @@ impl Dialogue {
         self.transaction.recipient(context, rcpt, &origin)
     }
 
-    /// Lets the client in as who it has shown to be.
-    fn enter_as(&mut self, login: Login) -> Result<(), Reply> {
-        self.visitor.enter_as(login).map_err(|verdict| {
-            let mut refusal = verdict.refusal().unwrap_or(reply::AUTH_LATER);
-            // RFC 4954 §6 knows one temporary refusal of AUTH.
-            refusal.code = reply::AUTH_LATER.code;
-            refusal
-        })
+    /// Goes on with a login, or ends it.
+    fn log_in(&mut self, progress: Progress) {
+        let answer = match progress {
+            Progress::Challenge(talk, octets) => {
+                self.talk = Some(talk);
+                return self.session.challenge(&octets);
+            }
+            Progress::Refused(reply) => Err(reply),
+            Progress::Done(login) => self.visitor.enter_as(login).map_err(|verdict| {
+                let mut refusal = verdict.refusal().unwrap_or(reply::AUTH_LATER);
+                // RFC 4954 §6 knows one temporary refusal of AUTH.
+                refusal.code = reply::AUTH_LATER.code;
+                refusal
+            }),
+        };
+        self.session.answer(answer);
     }
 
     /// The moment before the greeting; the connection's end, if this is it.
@@ -403,9 +415,16 @@ impl Dialogue {
             return Err(io::Error::other("no certificate is configured"));
         };
         match Box::pin(first(connection.start_tls(tls), setup.shard.drain())).await {
-            First::A(shaken) => shaken,
-            First::B(()) => Err(io::Error::other("drained within the TLS handshake")),
+            First::A(shaken) => shaken?,
+            First::B(()) => return Err(io::Error::other("drained within the TLS handshake")),
         }
+        // A user of before has to log in anew. RFC 3207 §4.2.
+        self.visitor.login = None;
+        self.talk = None;
+        if let Some(names) = login::offer(&self.context, connection) {
+            self.session.offer_mechanisms(names);
+        }
+        Ok(())
     }
 
     /// Keeps what was said, where something was refused or failed.

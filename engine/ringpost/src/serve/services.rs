@@ -13,6 +13,8 @@ use ringpost_api::Store as _;
 use ringpost_delivery::{LogOptions, Post};
 use ringpost_directory::{Directory, Logins};
 use ringpost_lmdb::Lmdb;
+use ringpost_login::Door;
+use ringpost_runtime::entrance::Refusal;
 use ringpost_runtime::{Entrance, Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
 use ringpost_smtpd::Role;
 use ringpost_types::limit::Limits;
@@ -101,11 +103,19 @@ impl Services {
                     self.data_dir.display()
                 ))
             })?;
+        let door = Door::new(ringpost_login::Setup {
+            shard: shard.clone(),
+            store: self.store.clone(),
+            admission: self.admission.clone(),
+            policy: Arc::default(),
+            entries_max: LOGINS_MAX,
+        });
         let seat = Rc::new(Seat {
             services: self,
             shard,
             post,
             logins: Rc::new(RefCell::new(Logins::new(LOGINS_MAX))),
+            door,
             imap_open: Rc::default(),
             smtp_open: Rc::default(),
         });
@@ -127,6 +137,7 @@ struct Seat {
     shard: Rc<Shard>,
     post: Rc<Post>,
     logins: Rc<RefCell<Logins>>,
+    door: Rc<Door>,
     imap_open: Rc<Cell<u64>>,
     smtp_open: Rc<Cell<u64>>,
 }
@@ -218,7 +229,7 @@ impl Seat {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
                 directory: seat.services.directory.clone(),
-                logins: seat.logins.clone(),
+                door: seat.door.clone(),
                 post: seat.post.clone(),
                 limits: settings.limits.clone(),
                 hostname: seat.services.hostname.clone(),
@@ -230,11 +241,13 @@ impl Seat {
                 policy: policy.clone(),
             })
         });
-        let entrance = Entrance::new(
-            self.services.admission.clone(),
-            &open.listener.proxy,
-            ringpost_smtpd::send_away,
-        );
+        let refusal: Refusal = match open.listener.tls {
+            // Words in clear would be noise to a client that waits for TLS.
+            TlsMode::Implicit => |_, _| (),
+            _ => ringpost_smtpd::send_away,
+        };
+        let admission = self.services.admission.clone();
+        let entrance = Entrance::new(admission, &open.listener.proxy, refusal);
         open.socket
             .serve_through(&self.shard, Some(entrance), move |connection| {
                 ringpost_smtpd::serve(connection, maker.context())

@@ -7,9 +7,10 @@ use ringpost_api::table::{BlobRow, MessageRow};
 use ringpost_api::write::AliasTarget;
 use ringpost_api::{Outcome, Store, Write, read};
 use ringpost_delivery::Post;
-use ringpost_directory::{Directory, Domains, LocalDomain, Logins, secret};
+use ringpost_directory::{Directory, Domains, LocalDomain, secret};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
+use ringpost_login::Door;
 use ringpost_runtime::{Bind, Entrance, Listener, Machine, Options, TlsServer, spawn};
 use ringpost_smtpd::{Context, Policy, Role, Setup, TlsMode, send_away, serve};
 use ringpost_types::limit::Limits;
@@ -119,13 +120,20 @@ impl Server {
                 let post = Post::open(&shard, store.clone(), &path, end, Default::default())
                     .await
                     .expect("a log");
-                let (logins, open) = (Rc::new(Logins::new(100).into()), Rc::default());
+                let open = Rc::default();
+                let door = Door::new(ringpost_login::Setup {
+                    shard: shard.clone(),
+                    store: store.clone(),
+                    admission: admission.clone(),
+                    policy: Arc::default(),
+                    entries_max: 100,
+                });
                 for (role, tls_mode, listener) in listeners.iter() {
                     let context = Context::new(Setup {
                         shard: shard.clone(),
                         store: store.clone(),
                         directory: directory.clone(),
-                        logins: Rc::clone(&logins),
+                        door: door.clone(),
                         post: post.clone(),
                         limits: shard.limits.clone(),
                         hostname: "mx.example.org".into(),
