@@ -41,6 +41,8 @@ pub const KEYWORDS_MAX: u64 = 64;
 pub const EXPUNGE_MAX: usize = 4_000;
 /// Targets of one alias.
 pub const ALIAS_TARGETS_MAX: usize = 1_000;
+/// Aliases that one write puts: an imported table is all there or not at all.
+pub const ALIASES_MAX: usize = 50_000;
 /// Items of the queue that one write names.
 pub const ITEMS_MAX: usize = 1_000;
 /// Seconds that the last use of an app password may be behind: a client that logs in anew for every mailbox costs a commit
@@ -140,6 +142,7 @@ pub fn plan(
         } => filter::put(&mut draft, *account, *mailbox, *first, rows),
         Write::Unfilter { account, mailbox } => filter::drop(&mut draft, *account, *mailbox),
         Write::AliasPut { address, targets } => accounts::alias_put(&mut draft, address, targets),
+        Write::AliasesPut { aliases } => accounts::aliases_put(&mut draft, aliases),
         Write::AliasRemove { address } => accounts::alias_remove(&mut draft, address),
         Write::QueueHold { items, why } => queue::hold(&mut draft, items, why),
         Write::QueueRelease { items } => queue::release(&mut draft, items),

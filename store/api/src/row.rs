@@ -287,7 +287,7 @@ pub struct AddressRow<'t> {
 pub enum AddressTarget<'t> {
     /// A local account.
     Account(AccountId),
-    /// Another address, as `Address::key` writes it.
+    /// Another address as it stands on the wire: of ours the local part folded, of others' as it was given.
     Address(&'t str),
 }
 

@@ -8,7 +8,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | account | account u32 | drawn below: counters, quota, secret, name |
-//! | address | address key (UTF-8, lower case) | drawn below: where it leads |
+//! | address | address key: domain in A-labels, local part in lower case and NFC; or `@domain` | drawn below: where it leads |
 //! | mailbox | account u32, mailbox u32 | drawn below: counters, keywords, name |
 //! | mailbox_name | account u32, name (UTF-8) | mailbox u32, or empty: subscribed but not there |
 //! | message | account u32, mailbox u32, uid u32 | drawn below |
@@ -78,7 +78,7 @@
 //!           12                              20
 //!           | its sequence                  |
 //!
-//! address   count u16, then each target: 0 u8, account u32, or 1 u8, octets u16, address key
+//! address   count u16, then each target: 0 u8, account u32, or 1 u8, octets u16, address
 //!
 //! credential
 //!           0                               8                               16

@@ -9,6 +9,7 @@
 use crate::edits::Rows;
 use crate::table::VERSION;
 use crate::{Error, Table, read};
+use ringpost_types::address;
 use std::ops::ControlFlow;
 
 /// Rows in memory at once.
@@ -98,9 +99,47 @@ fn to_2(rows: &mut dyn Rows) -> Result<(), Error> {
     })
 }
 
-/// 3 has tables that 2 had not, and they begin empty.
-fn to_3(_: &mut dyn Rows) -> Result<(), Error> {
+/// 3 has tables that 2 had not, and they begin empty. Its address keys have A-labels, local parts in NFC and one form
+/// of each literal; what else a key says was the same. Of two that become one the targets stand together, so that an
+/// account is found by its name.
+fn to_3(rows: &mut dyn Rows) -> Result<(), Error> {
+    let mut changed = Vec::new();
+    let mut failed = None;
+    rows.scan(Table::Address, &[], &[], &mut |old, _| {
+        let Ok(text) = std::str::from_utf8(old) else {
+            failed = Some(Error::Damaged("table address: key not UTF-8".to_owned()));
+            return ControlFlow::Break(());
+        };
+        // The key of a quoted local part is no address; those are ASCII, or nobody could have made them.
+        if let Ok(new) = address::key(text)
+            && new != text
+        {
+            changed.push((old.to_vec(), new));
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(()), Err)?;
+    for (old, new) in changed {
+        let Some(row) = rows.get(Table::Address, &old)?.map(<[u8]>::to_vec) else {
+            continue;
+        };
+        let there = rows.get(Table::Address, new.as_bytes())?;
+        let row = match there.map(<[u8]>::to_vec) {
+            Some(there) => together(&there, &row)?,
+            None => row,
+        };
+        rows.delete(Table::Address, &old)?;
+        rows.put(Table::Address, new.as_bytes(), &row)?;
+    }
     Ok(())
+}
+
+/// The targets of two addresses as one row: count u16, then each.
+fn together(one: &[u8], other: &[u8]) -> Result<Vec<u8>, Error> {
+    let ([a, b], targets) = split::<2>(Table::Address, one)?;
+    let ([c, d], others) = split::<2>(Table::Address, other)?;
+    let count = u16::from_le_bytes([*a, *b]).saturating_add(u16::from_le_bytes([*c, *d]));
+    Ok([&count.to_le_bytes()[..], targets, others].concat())
 }
 
 /// Replaces every value of a table by what `convert` makes of key and value.

@@ -139,10 +139,15 @@ pub enum Write {
         account: AccountId,
         mailbox: MailboxId,
     },
-    /// Let `address` (a key of `Address::key`) lead to `targets`; replaces what it led to.
+    /// Let `address` lead to `targets`; replaces what it led to. `@domain` stands for whatever of the domain has no
+    /// address of its own.
     AliasPut {
         address: String,
         targets: Vec<AliasTarget>,
+    },
+    /// The same for many at once: all or none.
+    AliasesPut {
+        aliases: Vec<(String, Vec<AliasTarget>)>,
     },
     /// Remove an alias. The primary address of an account stays.
     AliasRemove { address: String },

@@ -2,6 +2,7 @@
 
 use ringpost_api::behaviour::model::Memory;
 use ringpost_api::edits::Rows;
+use ringpost_api::row::AddressTarget;
 use ringpost_api::table::{Encoding, Place, Stretch, VERSION};
 use ringpost_api::upgrade::{Refused, Upgraded, upgrade};
 use ringpost_api::{Error, Snapshot, Table, key, read, verify};
@@ -152,6 +153,62 @@ fn version_1() {
         }
         assert_eq!(upgrade(&mut rows), Ok(Upgraded::Nothing), "once");
     }
+}
+
+#[test]
+fn version_2_has_other_address_keys() {
+    let mut rows = one(0);
+    version(&mut rows, 2);
+    let leads = |text: &str| {
+        [
+            &1u16.to_le_bytes()[..],
+            &[1],
+            &[text.len() as u8, 0],
+            text.as_bytes(),
+        ]
+        .concat()
+    };
+    // (key of version 2, key of version 3)
+    let cases = [
+        ("info@example.test", "info@example.test"),
+        (
+            "d\u{f6}rte@s\u{f6}rensen.example",
+            "d\u{f6}rte@xn--srensen-90a.example",
+        ),
+        ("do\u{308}rte@example.test", "d\u{f6}rte@example.test"),
+        ("x@[ipv6:2001:db8:0::1]", "x@[ipv6:2001:db8::1]"),
+        ("a b@example.test", "a b@example.test"),
+    ];
+    for (old, _) in cases {
+        put(&mut rows, Table::Address, old.as_bytes(), &[&leads(old)]);
+    }
+    put(
+        &mut rows,
+        Table::Address,
+        "\u{f6}@example.test".as_bytes(),
+        &[&leads("one@example.test")],
+    );
+    put(
+        &mut rows,
+        Table::Address,
+        "o\u{308}@example.test".as_bytes(),
+        &[&leads("two@example.test")],
+    );
+    assert_eq!(upgrade(&mut rows), Ok(Upgraded::From(2)));
+    for (old, new) in cases {
+        assert!(
+            read::address(&rows, new).is_ok_and(|row| row.is_some()),
+            "{new}"
+        );
+        let gone = read::address(&rows, old).is_ok_and(|row| row.is_none());
+        assert_eq!(gone, old != new, "{old}");
+    }
+    let both = read::address(&rows, "\u{f6}@example.test")
+        .expect("readable")
+        .expect("there");
+    let both: Vec<_> = both.targets().collect();
+    let expected = ["one@example.test", "two@example.test"].map(AddressTarget::Address);
+    assert_eq!(both, expected);
 }
 
 #[test]

@@ -8,13 +8,13 @@
 
 use super::draft::{Account, Draft};
 use super::sweep::{self, Sweep};
-use super::{ALIAS_TARGETS_MAX, credentials, mailboxes};
+use super::{ALIAS_TARGETS_MAX, ALIASES_MAX, credentials, mailboxes};
 use crate::credential::Scram;
 use crate::row::{AddressRow, AddressTarget};
 use crate::table::{Place, special};
 use crate::write::AliasTarget;
 use crate::{Error, Outcome, Table, key, read};
-use ringpost_types::{AccountId, Address, MailboxId, ModSeq};
+use ringpost_types::{AccountId, Address, MailboxId, ModSeq, address};
 use std::ops::ControlFlow;
 
 /// What a new account has. RFC 6154 §2.
@@ -169,10 +169,23 @@ pub(super) fn alias_put(
                 read::account(draft.rows, *account)?.ok_or(Error::NoAccount)?;
                 target.clone()
             }
-            AliasTarget::Address(address) => AliasTarget::Address(address_key(address)?),
+            AliasTarget::Address(address) => AliasTarget::Address(target_text(address)?),
         });
     }
     put_address(draft, &key, &checked);
+    Ok(Outcome::Done)
+}
+
+pub(super) fn aliases_put(
+    draft: &mut Draft<'_>,
+    aliases: &[(String, Vec<AliasTarget>)],
+) -> Result<Outcome, Error> {
+    if aliases.len() > ALIASES_MAX {
+        return Err(Error::Limit("aliases of one write"));
+    }
+    for (address, targets) in aliases {
+        alias_put(draft, address, targets)?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -194,14 +207,21 @@ fn put_address(draft: &mut Draft<'_>, key: &str, targets: &[AliasTarget]) {
     });
 }
 
-/// The key of an address: at most 64 + 1 + 255 octets, unless lower case is longer than upper.
-fn address_key(address: &str) -> Result<String, Error> {
-    let address = Address::parse(address).map_err(|_| Error::Cannot("that is not an address"))?;
-    let key = address.key();
+/// The key of an address or of `@domain`: at most 64 + 1 + 255 octets, unless lower case is longer than upper.
+fn address_key(text: &str) -> Result<String, Error> {
+    let key = address::key(text).map_err(|_| Error::Cannot("that is not an address"))?;
     if key.len() > key::OCTETS_MAX {
         return Err(Error::Cannot("that address is too long"));
     }
     Ok(key)
+}
+
+/// The address an alias leads to, in the case in which it was given: another host may tell a from A. RFC 5321 §2.4.
+fn target_text(text: &str) -> Result<String, Error> {
+    match Address::parse(text) {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => Err(Error::Cannot("that is not an address")),
+    }
 }
 
 fn secret_fits(secret: &str) -> Result<(), Error> {
