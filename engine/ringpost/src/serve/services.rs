@@ -11,9 +11,10 @@ use crate::config::{self, Config, Protocol, TlsMode};
 use ringpost_admission::Admission;
 use ringpost_api::Store as _;
 use ringpost_delivery::{LogOptions, Post};
-use ringpost_directory::{Directory, Logins};
+use ringpost_directory::Directory;
 use ringpost_lmdb::Lmdb;
 use ringpost_login::Door;
+use ringpost_login::door::Policy;
 use ringpost_runtime::entrance::Refusal;
 use ringpost_runtime::{Entrance, Listener, Machine, Options, Shard, Shared, TlsServer, spawn};
 use ringpost_smtpd::Role;
@@ -29,13 +30,15 @@ const LOGINS_MAX: usize = 65_536;
 /// What a reload swaps for the connections that come after it.
 pub struct Settings {
     pub limits: Arc<Limits>,
+    pub logins: Arc<Policy>,
 }
 
 impl Settings {
     /// What the configuration says, as far as the process may open files.
-    pub fn new(limits: &Limits, share: Share) -> Self {
+    pub fn new(limits: &Limits, share: Share, logins: Arc<Policy>) -> Self {
         Settings {
             limits: Arc::new(share.bound(limits)),
+            logins,
         }
     }
 }
@@ -107,15 +110,14 @@ impl Services {
             shard: shard.clone(),
             store: self.store.clone(),
             admission: self.admission.clone(),
-            policy: Arc::default(),
+            policy: self.settings.load().logins.clone(),
             entries_max: LOGINS_MAX,
         });
         let seat = Rc::new(Seat {
             services: self,
+            door,
             shard,
             post,
-            logins: Rc::new(RefCell::new(Logins::new(LOGINS_MAX))),
-            door,
             imap_open: Rc::default(),
             smtp_open: Rc::default(),
         });
@@ -136,7 +138,6 @@ struct Seat {
     services: Services,
     shard: Rc<Shard>,
     post: Rc<Post>,
-    logins: Rc<RefCell<Logins>>,
     door: Rc<Door>,
     imap_open: Rc<Cell<u64>>,
     smtp_open: Rc<Cell<u64>>,
@@ -192,10 +193,11 @@ impl Seat {
             TlsMode::Implicit => ringpost_imapd::TlsMode::Implicit,
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
+            seat.door.set_policy(settings.logins.clone());
             ringpost_imapd::Context::new(ringpost_imapd::Setup {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
-                logins: seat.logins.clone(),
+                door: seat.door.clone(),
                 post: seat.post.clone(),
                 limits: settings.limits.clone(),
                 tls_mode,
@@ -225,6 +227,7 @@ impl Seat {
             ..ringpost_smtpd::Policy::default()
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
+            seat.door.set_policy(settings.logins.clone());
             ringpost_smtpd::Context::new(ringpost_smtpd::Setup {
                 shard: seat.shard.clone(),
                 store: seat.services.store.clone(),
