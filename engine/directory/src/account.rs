@@ -5,9 +5,11 @@
 
 use crate::directory::account;
 use crate::domains::Domains;
+use ringpost_api::credential::Scram;
 use ringpost_api::row::{AddressRow, AddressTarget};
 use ringpost_api::write::AliasTarget;
 use ringpost_api::{Error, Snapshot, Write, read};
+use ringpost_sasl::prep;
 use ringpost_types::{AccountId, Address, address::AddressError};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -31,6 +33,10 @@ pub enum Refusal {
     IsAccount(String),
     /// The alias would lead back to itself.
     Circle(String),
+    /// Not a name for an app password.
+    AppName(String),
+    /// The account has no app password of that name.
+    NoAppPassword(String),
     /// The store did not answer.
     Store(Error),
 }
@@ -51,6 +57,8 @@ impl fmt::Display for Refusal {
                 write!(f, "{name} is the address of an account, not an alias")
             }
             Refusal::Circle(name) => write!(f, "{name} would lead back to itself"),
+            Refusal::AppName(name) => write!(f, "{name:?} is no name for an app password"),
+            Refusal::NoAppPassword(name) => write!(f, "there is no app password {name}"),
             Refusal::Store(error) => error.fmt(f),
         }
     }
@@ -85,6 +93,19 @@ pub struct Listed {
     pub disabled: bool,
 }
 
+/// One app password, for a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedAppPassword {
+    /// As its owner calls it.
+    pub name: String,
+    /// What it opens, bits of [`ringpost_api::credential::scope`].
+    pub scopes: u32,
+    /// Seconds since 1970 UTC.
+    pub created: u64,
+    /// Seconds since 1970 UTC, to within minutes; 0: never.
+    pub used: u64,
+}
+
 /// One alias, for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
@@ -100,6 +121,7 @@ pub fn create(
     domains: &Domains,
     name: &str,
     secret: String,
+    scram: Option<Scram>,
 ) -> Result<Write, Refusal> {
     let address = local(domains, name)?;
     if read::address(snapshot, &address.key())?.is_some() {
@@ -108,7 +130,7 @@ pub fn create(
     Ok(Write::AccountCreate {
         name: address.to_string(),
         secret,
-        scram: None,
+        scram,
     })
 }
 
@@ -117,12 +139,13 @@ pub fn change_secret(
     snapshot: &dyn Snapshot,
     name: &str,
     secret: String,
+    scram: Option<Scram>,
 ) -> Result<Write, Refusal> {
     let account = find(snapshot, name)?;
     Ok(Write::AccountSecret {
         account,
         secret,
-        scram: None,
+        scram,
     })
 }
 
@@ -141,6 +164,75 @@ pub fn change_quota(
         octets: octets.unwrap_or(row.quota_octets),
         messages: messages.unwrap_or(row.quota_messages),
     })
+}
+
+/// One more password for an account, for one program of its owner. Its name is kept as SASLprep makes it, for SCRAM
+/// tells it with the account's.
+pub fn add_app_password(
+    snapshot: &dyn Snapshot,
+    account: &str,
+    name: &str,
+    scopes: u32,
+    secret: String,
+    scram: Option<Scram>,
+) -> Result<Write, Refusal> {
+    let account = find(snapshot, account)?;
+    let name = prep::name(name).ok_or_else(|| Refusal::AppName(name.to_owned()))?;
+    if app_password(snapshot, account, &name)?.is_some() {
+        return Err(Refusal::Taken(name.into_owned()));
+    }
+    Ok(Write::CredentialAdd {
+        account,
+        name: name.into_owned(),
+        scopes,
+        secret,
+        scram,
+    })
+}
+
+/// Away with an app password.
+pub fn remove_app_password(
+    snapshot: &dyn Snapshot,
+    account: &str,
+    name: &str,
+) -> Result<Write, Refusal> {
+    let account = find(snapshot, account)?;
+    match app_password(snapshot, account, name)? {
+        Some(id) => Ok(Write::CredentialRemove { account, id }),
+        None => Err(Refusal::NoAppPassword(name.to_owned())),
+    }
+}
+
+/// The app passwords of an account, oldest first.
+pub fn list_app_passwords(
+    snapshot: &dyn Snapshot,
+    account: &str,
+) -> Result<Vec<ListedAppPassword>, Refusal> {
+    let account = find(snapshot, account)?;
+    let mut listed = Vec::new();
+    read::app_passwords(snapshot, account, |_, row| {
+        listed.push(ListedAppPassword {
+            name: row.name.to_owned(),
+            scopes: row.scopes,
+            created: row.created,
+            used: row.used,
+        });
+        ControlFlow::Continue(())
+    })?;
+    Ok(listed)
+}
+
+fn app_password(
+    snapshot: &dyn Snapshot,
+    account: AccountId,
+    name: &str,
+) -> Result<Option<u32>, Error> {
+    let mut found = None;
+    read::app_passwords(snapshot, account, |id, row| {
+        found = found.or((row.name == name).then_some(id));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }
 
 /// Away with an account and its mail.

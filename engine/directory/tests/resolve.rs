@@ -211,7 +211,7 @@ fn logins_are_known_for_minutes_and_no_longer() {
 #[test]
 fn changes_are_refused_with_the_reason() {
     let (map, domains) = (house(), domains());
-    let create = |name: &str| account::create(&map.0, &domains, name, "phc".into());
+    let create = |name: &str| account::create(&map.0, &domains, name, "phc".into(), None);
     assert_eq!(
         create("Dave@example.org"),
         Ok(Write::AccountCreate {

@@ -1,8 +1,10 @@
-//! `ringpost account add|passwd|quota|remove|list`.
+//! `ringpost account add|passwd|quota|remove|list|app-password`.
 
+use super::app_password::AppPassword;
 use super::exit::Failure;
 use super::{Named, password, print};
 use crate::control::client;
+use crate::control::credential::Keys;
 use crate::control::request::{AccountLine, Answer, Request};
 use clap::{Args, Subcommand};
 
@@ -30,6 +32,9 @@ pub enum Account {
         #[command(flatten)]
         named: Named,
     },
+    /// Passwords for single programs of an account's owner
+    #[command(subcommand)]
+    AppPassword(AppPassword),
 }
 
 #[derive(Args)]
@@ -63,16 +68,25 @@ impl Account {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
         match self {
+            Account::AppPassword(app_password) => app_password.run()?,
             Account::Add(one) => {
                 let (name, named) = (one.name.clone(), one.named.clone());
-                let request = one.with_secret(|name, secret| Request::AccountAdd { name, secret });
+                let request = one.with_secret(|name, secret, keys| Request::AccountAdd {
+                    name,
+                    secret,
+                    keys: Some(keys),
+                });
                 client::ask(&named.open()?, request?)?;
                 print(&format!("account {name} added\n"));
             }
             Account::Passwd(one) => {
                 let (name, named) = (one.name.clone(), one.named.clone());
                 let request =
-                    one.with_secret(|name, secret| Request::AccountPasswd { name, secret });
+                    one.with_secret(|name, secret, keys| Request::AccountPasswd {
+                        name,
+                        secret,
+                        keys: Some(keys),
+                    });
                 client::ask(&named.open()?, request?)?;
                 print(&format!("password of {name} changed\n"));
             }
@@ -111,14 +125,15 @@ impl One {
     /// Hashes the password here, so that it never crosses the control socket.
     fn with_secret(
         self,
-        request: impl FnOnce(String, String) -> Request,
+        request: impl FnOnce(String, String, Keys) -> Request,
     ) -> Result<Request, Failure> {
         self.named.open()?;
         ringpost_types::Address::parse(&self.name)
             .map_err(|why| Failure::usage(format!("{:?} is not an address: {why}", self.name)))?;
         let password = password::read(&self.name, self.password_stdin)?;
-        let secret = ringpost_directory::secret::hash(&password).map_err(Failure::not_well)?;
-        Ok(request(self.name, secret))
+        let secrets = ringpost_directory::secret::derive(&password).map_err(Failure::not_well)?;
+        let keys = Keys::from(&secrets.keys);
+        Ok(request(self.name, secrets.phc, keys))
     }
 }
 

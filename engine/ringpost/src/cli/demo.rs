@@ -6,6 +6,7 @@
 use super::exit::Failure;
 use super::print;
 use crate::control::client;
+use crate::control::credential::Keys;
 use crate::control::request::Request;
 use crate::setup::{self, ListenerLine};
 use crate::{config, serve};
@@ -183,12 +184,13 @@ fn accounts(
     passwords: &[(String, String)],
 ) -> Result<(), Failure> {
     for (name, password) in passwords {
-        let hash = secret::hash(password.as_bytes()).map_err(Failure::unreachable)?;
+        let secrets = secret::derive(password.as_bytes()).map_err(Failure::unreachable)?;
         let known = ringpost_directory::directory::account(&*store.snapshot()?, name)?.is_some();
-        let (name, secret) = (name.clone(), hash);
+        let (name, keys) = (name.clone(), Some(Keys::from(&secrets.keys)));
+        let secret = secrets.phc;
         let request = match known {
-            true => Request::AccountPasswd { name, secret },
-            false => Request::AccountAdd { name, secret },
+            true => Request::AccountPasswd { name, secret, keys },
+            false => Request::AccountAdd { name, secret, keys },
         };
         client::perform(store, domains, &request)?;
     }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod alias;
+pub mod app_password;
 pub mod backup;
 pub mod check;
 pub mod demo;

@@ -5,6 +5,7 @@
 //! [`signal`].
 
 pub mod client;
+pub mod credential;
 pub mod operation;
 pub mod queue;
 pub mod request;

@@ -3,6 +3,7 @@
 //! In:  a [`Request`]. Out: an [`Answer`] or an error text with its exit code. A request that changes something
 //! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
 
+use super::credential::{self, Keys};
 use super::operation::{Operation, Progress};
 use super::queue::{self, Ask, Details, Page};
 use super::status::Status;
@@ -19,14 +20,19 @@ pub const REQUEST_OCTETS_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
+    /// Without keys SCRAM has to wait for the first login by another mechanism.
     AccountAdd {
         name: String,
         secret: String,
+        keys: Option<Keys>,
     },
     AccountPasswd {
         name: String,
         secret: String,
+        keys: Option<Keys>,
     },
+    /// Something of app passwords.
+    AppPassword(credential::Ask),
     /// What is not given stays as it is; 0: no bound.
     AccountQuota {
         name: String,
@@ -81,6 +87,7 @@ pub enum Answer {
     Done,
     Accounts(Vec<AccountLine>),
     Aliases(Vec<AliasLine>),
+    AppPasswords(Vec<credential::Line>),
     /// Items of the queue.
     Queue(Page),
     /// One of them.
@@ -145,12 +152,15 @@ pub fn plan(
     request: &Request,
 ) -> Result<Plan, Failure> {
     Ok(Plan::Write(match request {
-        Request::AccountAdd { name, secret } => {
-            account::create(snapshot, domains, name, secret.clone())?
+        Request::AccountAdd { name, secret, keys } => {
+            let scram = keys.as_ref().map(Keys::scram).transpose()?;
+            account::create(snapshot, domains, name, secret.clone(), scram)?
         }
-        Request::AccountPasswd { name, secret } => {
-            account::change_secret(snapshot, name, secret.clone())?
+        Request::AccountPasswd { name, secret, keys } => {
+            let scram = keys.as_ref().map(Keys::scram).transpose()?;
+            account::change_secret(snapshot, name, secret.clone(), scram)?
         }
+        Request::AppPassword(ask) => return credential::plan(snapshot, ask),
         Request::AccountQuota {
             name,
             octets,
