@@ -1,6 +1,7 @@
 //! Mails by number: the same number, the same octets, in the run that wrote them and in the check that looks for them.
 
 use crate::random::Random;
+use ringpost_api::item::{Head, Item, Recipient};
 use ringpost_api::write::{Missing, Target};
 use ringpost_log::{Body, Record};
 use ringpost_types::{AccountId, MailboxId};
@@ -36,6 +37,28 @@ pub fn is_streamed(number: u64) -> bool {
     number.is_multiple_of(2) && octets(number).len() >= STREAMED_MIN
 }
 
+/// One in four leaves too, in one envelope or in two.
+fn items(number: u64) -> Vec<Item> {
+    let count = match number % 4 {
+        1 => 1 + number / 4 % 2,
+        _ => 0,
+    };
+    let item = |at: u64| Item {
+        head: Head {
+            created: number,
+            due: number + at,
+            ..Head::default()
+        },
+        sender: Some(format!("{number}@example.test")),
+        recipients: vec![Recipient {
+            address: format!("{at}@other.test"),
+            ..Recipient::default()
+        }],
+        ..Item::default()
+    };
+    (0..count).map(item).collect()
+}
+
 /// Mail `number`, whose octets are `body`, into the INBOX of each of `accounts`: its INTERNALDATE is its number.
 pub fn record(number: u64, accounts: &[AccountId], body: Body) -> Record {
     let targets = accounts.iter().map(|&account| Target {
@@ -49,7 +72,7 @@ pub fn record(number: u64, accounts: &[AccountId], body: Body) -> Record {
     });
     Record {
         targets: targets.collect(),
-        items: Vec::new(),
+        items: items(number),
         digest: format!("digest of {number}").into_bytes(),
         text: format!("text of {number}").into_bytes(),
         body,

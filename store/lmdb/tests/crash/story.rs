@@ -17,7 +17,7 @@ use ringpost_lmdb::tidy::{self, Tidy};
 use ringpost_lmdb::{Lmdb, Options};
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::{Append, Body, Log, Stream};
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, ModSeq, Uid};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -396,7 +396,7 @@ impl Teller {
         };
         let name = NAMES[self.random.below(NAMES.len())].to_owned();
         let uids = self.uids(account, mailbox);
-        let write = match self.random.below(12) {
+        let write = match self.random.below(15) {
             0..=3 => Write::Store(StoreFlags {
                 account,
                 mailbox,
@@ -439,12 +439,28 @@ impl Teller {
                 special: 0,
             },
             10 => Write::MailboxDelete { account, name },
+            11 => Write::QueueDrop {
+                items: self.items(),
+            },
+            12 => Write::QueueHold {
+                items: self.items(),
+                why: "wait".into(),
+            },
+            13 => Write::QueueRelease {
+                items: self.items(),
+            },
             _ => Write::ClaimRecent { account, mailbox },
         };
         self.ask(write);
         if self.random.once_in(2) {
             self.wait();
         }
+    }
+
+    /// Some of the first items of the queue.
+    fn items(&mut self) -> Vec<ItemId> {
+        let first = 1 + self.random.below(10) as u64;
+        (first..first + 3).map(ItemId).collect()
     }
 
     /// Some of the messages of a mailbox.

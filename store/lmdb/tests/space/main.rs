@@ -6,6 +6,7 @@ mod churn;
 mod damage;
 mod first;
 mod killed;
+mod queue;
 mod rebuild;
 mod room;
 mod yard;

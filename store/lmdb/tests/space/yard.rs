@@ -1,6 +1,7 @@
 //! A store with a log of its own in a scratch directory: mails by number come in, are let go of, are read back.
 
 use ringpost_api::behaviour::ask;
+use ringpost_api::item::{Head, Item, Recipient, State};
 use ringpost_api::write::{FlagChange, Missing, StoreFlags, Target};
 use ringpost_api::{Outcome, Store, Write, read};
 use ringpost_lmdb::tidy::Tidy;
@@ -8,7 +9,7 @@ use ringpost_lmdb::verify::{Depth, Report, verify};
 use ringpost_lmdb::{Lmdb, Options, tidy};
 use ringpost_log::file::{Blocking, now};
 use ringpost_log::{Body, Log, Reader, Record, segment};
-use ringpost_types::{AccountId, MailboxId, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, Uid};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -127,6 +128,19 @@ impl Yard {
         self.append(number, body, ACCOUNT, MailboxId::INBOX);
     }
 
+    /// The same as a mail that only leaves, in one envelope.
+    pub fn leave(&mut self, number: u64) {
+        let item = leaving(number);
+        let record = Record {
+            targets: vec![],
+            items: vec![item],
+            digest: format!("digest {number}").into_bytes(),
+            text: vec![],
+            body: Body::Whole(octets(number)),
+        };
+        self.take(record);
+    }
+
     /// The same into a mailbox.
     pub fn deliver_to(&mut self, number: u64, account: AccountId, mailbox: MailboxId) {
         self.append(number, Body::Whole(octets(number)), account, mailbox);
@@ -159,6 +173,10 @@ impl Yard {
             text: format!("text {number}").into_bytes(),
             body,
         };
+        self.take(record);
+    }
+
+    fn take(&mut self, record: Record) {
         let mut append = self.log.append(record, None);
         let mut context = Context::from_waker(Waker::noop());
         while Pin::new(&mut append).poll(&mut context).is_pending() {
@@ -225,6 +243,35 @@ impl Yard {
             .map(|&number| octets(number).len() as u64)
             .sum()
     }
+}
+
+/// The envelope in which mail `number` leaves.
+fn leaving(number: u64) -> Item {
+    Item {
+        head: Head {
+            created: number * 1_000,
+            due: number,
+            ..Head::default()
+        },
+        recipients: vec![Recipient {
+            address: format!("{number}@other.test"),
+            ..Recipient::default()
+        }],
+        ..Item::default()
+    }
+}
+
+/// Items of the queue: to whom, whether it is held, and its mail.
+pub fn queue(lmdb: &Lmdb) -> Vec<(String, bool, BlobId)> {
+    let snapshot = lmdb.snapshot().expect("a snapshot");
+    let mut all = Vec::new();
+    read::items(&*snapshot, ItemId(0), |_, row| {
+        let to = row.recipients().next().expect("one").address.to_owned();
+        all.push((to, row.head.state == State::Held, row.head.blob));
+        ControlFlow::Continue(())
+    })
+    .expect("readable");
+    all
 }
 
 pub fn mails(lmdb: &Lmdb) -> BTreeMap<Uid, u64> {
