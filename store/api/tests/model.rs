@@ -2,13 +2,14 @@
 
 use proptest::prelude::*;
 use ringpost_api::behaviour::client::Client;
-use ringpost_api::behaviour::{ask, cases, model::Model, script, sound, tables};
+use ringpost_api::behaviour::{NOW, ask, cases, model::Model, script, sound, tables};
+use ringpost_api::network::Trap;
 use ringpost_api::read::{self, Since};
 use ringpost_api::table::{Place, flag};
 use ringpost_api::write::{Deliver, FlagChange, Missing, Position, StoreFlags, Target, Transfer};
-use ringpost_api::{Error, Outcome, Store, Write};
+use ringpost_api::{Error, Outcome, Store, Write, transcript};
 use ringpost_types::limit::Limits;
-use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
+use ringpost_types::{AccountId, BlobId, Cidr, MailboxId, TraceId, Uid};
 
 #[test]
 fn cases() {
@@ -141,6 +142,58 @@ fn the_feed_is_bounded() {
         client.sync(&*store.snapshot().expect("a snapshot")),
         Since::Known
     );
+}
+
+/// What ages is bounded, at the limit and one above it; what falls is what goes first. Without room nothing is kept.
+#[test]
+fn what_ages_is_bounded() {
+    let limits = Limits {
+        transcripts_max: 2,
+        bans_max: 2,
+        reputations_max: 0,
+        ..Limits::default()
+    };
+    let store = Model::new(limits);
+    let keep = |trace, unix| {
+        let (trace, row) = (TraceId(trace), transcript::encode(unix, "S: 421"));
+        assert!(ask(&store, Write::Transcript { trace, row }).is_ok());
+        sound(&store);
+    };
+    let kept = |traces: [u64; 3]| {
+        let snapshot = store.snapshot().expect("a snapshot");
+        traces.map(|trace| {
+            let kept = read::transcript(&*snapshot, TraceId(trace));
+            kept.expect("readable").is_some()
+        })
+    };
+    keep(1, 20);
+    keep(2, 10);
+    keep(1, 30);
+    assert_eq!(kept([1, 2, 3]), [true, true, false]);
+    keep(3, 20);
+    assert_eq!(kept([1, 2, 3]), [true, false, true], "the oldest fell");
+    let network = |number| Cidr::around([192, 0, 2, number].into(), 32);
+    for (number, until) in [(1, u64::MAX), (2, NOW + 9), (3, NOW + 99)] {
+        let ban = Write::Ban {
+            network: network(number),
+            until,
+            reason: String::new(),
+        };
+        assert!(ask(&store, ban).is_ok());
+        sound(&store);
+    }
+    let snapshot = store.snapshot().expect("a snapshot");
+    let banned = |number| read::ban(&*snapshot, network(number), NOW).expect("readable");
+    let there = [1, 2, 3].map(|number| banned(number).is_some());
+    assert_eq!(there, [true, false, true], "what ended first fell");
+    drop(snapshot);
+    let hit = Write::Trap {
+        kind: Trap::Address,
+        network: network(1),
+    };
+    let before = tables(&store);
+    assert!(ask(&store, hit).is_ok());
+    assert_eq!(before, tables(&store));
 }
 
 /// The configured limits are the ones in force, at the limit and one above it.

@@ -3,11 +3,12 @@
 use ringpost_api::apply::{self, Edits, Rows, Terms};
 use ringpost_api::behaviour::model::{Memory, Model};
 use ringpost_api::behaviour::{ask, script, tables};
+use ringpost_api::item::{Item, Recipient};
 use ringpost_api::table::{Encoding, Stretch};
 use ringpost_api::write::{Deliver, FlagChange, Missing, Placed, Position, StoreFlags, Target};
 use ringpost_api::{Error, Outcome, Row, Snapshot, Store, Table, Write, key, read};
 use ringpost_types::limit::Limits;
-use ringpost_types::{AccountId, BlobId, MailboxId, Uid};
+use ringpost_types::{AccountId, BlobId, ItemId, MailboxId, Uid};
 use std::ops::ControlFlow;
 
 /// Rows of which some cannot be had.
@@ -168,6 +169,34 @@ fn what_is_damaged_can_be_removed() {
     let message = |account| read::message(&rows, AccountId(account), MailboxId::INBOX, Uid(1));
     assert_eq!(message(1), Ok(None));
     assert!(matches!(message(2), Ok(Some(_))));
+}
+
+/// An item that cannot be read can be dropped, and is tried no more.
+#[test]
+fn a_damaged_item_can_be_dropped() {
+    let limits = Limits::default();
+    let (mut rows, mut edits) = (failing(Error::Full).rows, Edits::default());
+    let Write::Deliver(mut mail) = deliver(&[]) else {
+        unreachable!("it was made as one");
+    };
+    mail.items = vec![Item {
+        recipients: vec![Recipient::default()],
+        ..Item::default()
+    }];
+    let mut done = |rows: &mut Memory, write| {
+        let applied = apply::apply(rows, &write, terms(&limits), &mut edits);
+        applied.expect("memory does not fail").expect("done")
+    };
+    done(&mut rows, Write::Deliver(mail));
+    let item = ItemId(1);
+    rows.put(Table::Queue, &key::item(item), b"short")
+        .expect("memory");
+    let items = vec![item];
+    let dropped = done(&mut rows, Write::QueueDrop { items });
+    assert_eq!(dropped, Outcome::Items(vec![item]));
+    assert_eq!(read::item(&rows, item), Ok(None));
+    let due = read::due(&rows, (0, ItemId(0)), |_, id| panic!("{id}"));
+    assert_eq!(due, Ok(()));
 }
 
 /// Selecting, or setting flags that are set, writes nothing: no page changes, so no flush.

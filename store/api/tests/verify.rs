@@ -3,18 +3,21 @@
 use ringpost_api::behaviour::model::{Memory, Model};
 use ringpost_api::behaviour::{ask, script, tables};
 use ringpost_api::edits::Rows;
+use ringpost_api::item::{Head, Item, Recipient};
+use ringpost_api::network::{self, Trap};
 use ringpost_api::table::{AccountRow, BlobRow, MailboxRow, MessageRow, SegmentRow, Stretch, flag};
 use ringpost_api::write::{
     AliasTarget, Deliver, FlagChange, Missing, Position, StoreFlags, Target,
 };
 use ringpost_api::{Table, Write, key, verify};
-use ringpost_types::{AccountId, BlobId, MailboxId, ModSeq, Uid};
+use ringpost_types::{AccountId, BlobId, Cidr, ItemId, MailboxId, ModSeq, Uid};
 
 const ONE: AccountId = AccountId(1);
 const INBOX: MailboxId = MailboxId::INBOX;
 const BLOB: BlobId = BlobId(1);
 
-/// Two accounts. The first has one mail twice in INBOX, UIDs 1 and 3, with a prefix; UID 2 has left.
+/// Two accounts. The first has one mail twice in INBOX, UIDs 1 and 3, with a prefix; UID 2 has left. The mail leaves in two
+/// envelopes, of which the second is held. The first account has an app password; a network is banned and was caught.
 fn store() -> Memory {
     let store = Model::default();
     let target = Target {
@@ -26,7 +29,15 @@ fn store() -> Memory {
         internal_date: 0,
         prefix: b"P: x\r\n".to_vec(),
     };
-    let deliver = |sequence: u64, targets| {
+    let item = |due| Item {
+        head: Head {
+            due,
+            ..Head::default()
+        },
+        recipients: vec![Recipient::default()],
+        ..Item::default()
+    };
+    let deliver = |sequence: u64, targets, items| {
         Write::Deliver(Deliver {
             blob: BlobId::new(0, sequence),
             segment: 1,
@@ -39,6 +50,7 @@ fn store() -> Memory {
                 octets: 200,
             },
             targets,
+            items,
             next: Position {
                 segment: 1,
                 offset: sequence * 1_000 + 200,
@@ -69,11 +81,31 @@ fn store() -> Memory {
         uids: None,
     };
     let writes = [
-        deliver(1, two),
-        deliver(2, vec![]),
+        deliver(1, two, vec![item(7), item(8)]),
+        deliver(2, vec![], vec![]),
         Write::Store(deleted),
         expunge,
         alias,
+        Write::QueueHold {
+            items: vec![ItemId(2)],
+            why: "wait".into(),
+        },
+        Write::CredentialAdd {
+            account: ONE,
+            name: "phone".into(),
+            scopes: 1,
+            secret: "$".into(),
+            scram: None,
+        },
+        Write::Ban {
+            network: network(),
+            until: u64::MAX,
+            reason: "guessed".into(),
+        },
+        Write::Trap {
+            kind: Trap::Defer,
+            network: network(),
+        },
     ];
     for write in script::accounts().into_iter().chain(writes) {
         ask(&store, write).expect("done");
@@ -83,6 +115,10 @@ fn store() -> Memory {
         rows.put(table, &key, &value).expect("memory");
     }
     rows
+}
+
+fn network() -> Cidr {
+    Cidr::around([192, 0, 2, 0].into(), 24)
 }
 
 fn findings(rows: &Memory) -> Vec<String> {
@@ -101,7 +137,7 @@ fn a_sound_store() {
         mailboxes: 12,
         messages: 2,
         blobs: 1,
-        items: 0,
+        items: 2,
         octets: 50,
         findings: 0,
     };
@@ -226,7 +262,7 @@ const CASES: &[Case] = &[
         |rows| message(rows, |row| row.blob = BlobId(9)),
         &[
             "account 1, mailbox 1, UID 1: its mail is missing",
-            "mail 0000000000000001: references says 2, counted 1",
+            "mail 0000000000000001: references says 4, counted 3",
         ],
     ),
     (
@@ -253,7 +289,7 @@ const CASES: &[Case] = &[
             "account 1, mailbox 1: octets says 112, counted 56",
             "account 1: messages says 2, counted 1",
             "account 1: octets says 112, counted 56",
-            "mail 0000000000000001: references says 2, counted 1",
+            "mail 0000000000000001: references says 4, counted 3",
         ],
     ),
     (
@@ -275,7 +311,7 @@ const CASES: &[Case] = &[
                 &key::message(AccountId(9), INBOX, Uid(1)),
                 &row,
             );
-            blob(rows, |row| row.references = 4);
+            blob(rows, |row| row.references = 6);
         },
         &[
             "table message, key 000000010000000900000001: nobody refers to it",
@@ -284,7 +320,7 @@ const CASES: &[Case] = &[
     ),
     (
         |rows| blob(rows, |row| row.references = 1),
-        &["mail 0000000000000001: references says 1, counted 2"],
+        &["mail 0000000000000001: references says 1, counted 4"],
     ),
     (
         |rows| blob(rows, |row| row.record.offset = 1_900),
@@ -342,6 +378,88 @@ const CASES: &[Case] = &[
             "table mailbox, key 0000000200000001: nobody refers to it",
             "table mailbox_name, key 0000000241726368697665: nobody refers to it",
             "table change, key 0000000200000000000000010000000100000000: nobody refers to it",
+        ],
+    ),
+    (
+        |rows| delete(rows, Table::Queue, &key::item(ItemId(1))),
+        &[
+            "table due, key 00000000000000070000000000000001: nobody refers to it",
+            "mail 0000000000000001: references says 4, counted 3",
+        ],
+    ),
+    (
+        |rows| delete(rows, Table::Due, &key::due(7, ItemId(1))),
+        &["queue item 1: its row in table due is missing"],
+    ),
+    (
+        |rows| put(rows, Table::Due, &key::due(8, ItemId(2)), b""),
+        &["table due, key 00000000000000080000000000000002: nobody refers to it"],
+    ),
+    (
+        |rows| put(rows, Table::Queue, &key::item(ItemId(2)), b"short"),
+        &[
+            "queue item 2: cannot be read: table queue: row of a wrong length",
+            "mail 0000000000000001: references says 4, counted 3",
+        ],
+    ),
+    (
+        |rows| {
+            let mut row = get(rows, Table::Queue, &key::item(ItemId(2)));
+            row[0] = 9;
+            put(rows, Table::Queue, &key::item(ItemId(2)), &row);
+        },
+        &[
+            "queue item 2: its mail is missing",
+            "mail 0000000000000001: references says 4, counted 3",
+        ],
+    ),
+    (
+        |rows| put(rows, Table::Setting, b"next_item", &2u64.to_le_bytes()),
+        &["setting next_item: it is below what was given out"],
+    ),
+    (
+        |rows| {
+            put(
+                rows,
+                Table::Setting,
+                b"next_credential",
+                &1u32.to_le_bytes(),
+            )
+        },
+        &["setting next_credential: it is below what was given out"],
+    ),
+    (
+        |rows| {
+            let row = get(rows, Table::Credential, &key::credential(ONE, 2, 1));
+            put(
+                rows,
+                Table::Credential,
+                &key::credential(AccountId(9), 2, 1),
+                &row,
+            );
+            put(rows, Table::Credential, &key::credential(ONE, 1, 0), &row);
+        },
+        &[
+            "table credential, key 000000010100000000: no such credential",
+            "table credential, key 000000090200000001: nobody refers to it",
+        ],
+    ),
+    (
+        |rows| put(rows, Table::Setting, b"bans", &2u32.to_le_bytes()),
+        &["setting bans: the number of rows says 2, counted 1"],
+    ),
+    (
+        |rows| delete(rows, Table::Ban, &network::key(network())),
+        &[
+            "setting bans: the number of rows says 1, counted 0",
+            "table expire, key 02ffffffffffffffff0418c0000200: nobody refers to it",
+        ],
+    ),
+    (
+        |rows| put(rows, Table::Reputation, b"x", &[0; 20]),
+        &[
+            "table reputation, key 78: cannot be read: table reputation: a key of 1 octets is too short",
+            "setting reputations: the number of rows says 1, counted 2",
         ],
     ),
     (

@@ -11,6 +11,7 @@ use super::draft::Draft;
 use crate::item::{Head, Item, State};
 use crate::{Error, Outcome, Table, key, read};
 use ringpost_types::{BlobId, ItemId};
+use std::ops::ControlFlow;
 
 /// A new item of the mail `blob`, whose references are the caller's to count.
 pub(super) fn put(draft: &mut Draft<'_>, blob: BlobId, item: &Item) -> Result<(), Error> {
@@ -37,15 +38,20 @@ fn put_row(draft: &mut Draft<'_>, id: ItemId, item: &Item) -> Result<(), Error> 
     Ok(())
 }
 
+fn bounded(items: &[ItemId]) -> Result<(), Error> {
+    match items.len() <= ITEMS_MAX {
+        true => Ok(()),
+        false => Err(Error::Limit("items of one write")),
+    }
+}
+
 /// Does something to each of those that are there, once; those to which it was done.
 fn each(
     draft: &mut Draft<'_>,
     items: &[ItemId],
     mut change: impl FnMut(&mut Draft<'_>, ItemId, Item) -> Result<bool, Error>,
 ) -> Result<Outcome, Error> {
-    if items.len() > ITEMS_MAX {
-        return Err(Error::Limit("items of one write"));
-    }
+    bounded(items)?;
     let mut done = Vec::with_capacity(items.len());
     for &id in items {
         if done.contains(&id) {
@@ -91,11 +97,41 @@ pub(super) fn release(draft: &mut Draft<'_>, items: &[ItemId]) -> Result<Outcome
 }
 
 pub(super) fn drop(draft: &mut Draft<'_>, items: &[ItemId]) -> Result<Outcome, Error> {
-    each(draft, items, |draft, id, item| {
-        let due = key::due(item.head.due, id);
-        draft.edits.delete(Table::Due, &due);
+    bounded(items)?;
+    let mut gone = Vec::with_capacity(items.len());
+    for &id in items {
+        if gone.contains(&id) {
+            continue;
+        }
+        let head = match read::item(draft.rows, id) {
+            Ok(None) => continue,
+            Ok(Some(row)) => Some(row.head),
+            Err(Error::Damaged(_)) => None,
+            Err(error) => return Err(error),
+        };
         draft.edits.delete(Table::Queue, &key::item(id));
-        draft.release_blob(item.head.blob)?;
-        Ok(true)
+        match head {
+            Some(head) => {
+                draft.edits.delete(Table::Due, &key::due(head.due, id));
+                draft.release_blob(head.blob)?;
+            }
+            // Its mail stays, for nobody knows which it was.
+            None => forget_due(draft, id)?,
+        }
+        gone.push(id);
+    }
+    Ok(Outcome::Items(gone))
+}
+
+/// Looks through all of table due.
+#[cold]
+fn forget_due(draft: &mut Draft<'_>, item: ItemId) -> Result<(), Error> {
+    let Draft { rows, edits, .. } = draft;
+    read::due(*rows, (0, ItemId(0)), |ms, id| match id == item {
+        true => {
+            edits.delete(Table::Due, &key::due(ms, id));
+            ControlFlow::Break(())
+        }
+        false => ControlFlow::Continue(()),
     })
 }

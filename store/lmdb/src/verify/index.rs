@@ -15,6 +15,9 @@ const STRAY: &str =
 const NAME: &str =
     "rename or make the mailbox with an IMAP client; if that is refused, run ringpost rebuild";
 const ADDRESS: &str = "mail to it is refused: give it another target with ringpost alias add, or remove it with ringpost alias remove";
+const QUEUE: &str =
+    "it is not sent, and nothing else is harmed: take it out with ringpost queue drop";
+const AGE: &str = "transcripts, bans or reputations go sooner or later than they should; ringpost rebuild counts them anew";
 const SPACE: &str =
     "the space is not given back, and nothing else is harmed; ringpost rebuild counts it anew";
 
@@ -49,7 +52,10 @@ fn remedy(found: &verify::Finding) -> &'static str {
         (_, Wrong::Damaged(_)) => REBUILD,
         (Subject::Segment { .. }, _) | (Subject::Row(Table::Free, _), _) => SPACE,
         (Subject::Address(_), _) => ADDRESS,
+        (Subject::Item(_), _) => QUEUE,
         (_, Wrong::Stray) => STRAY,
+        (Subject::Setting(_), Wrong::Counts { .. }) => AGE,
+        (Subject::Row(Table::Transcript | Table::Ban | Table::Reputation, _), _) => AGE,
         (_, Wrong::Counts { .. }) => COUNTER,
         (Subject::Mailbox(..) | Subject::Row(Table::MailboxName, _), Wrong::Missing(_)) => NAME,
         _ => REBUILD,
