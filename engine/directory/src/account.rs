@@ -1,13 +1,12 @@
-//! The writes and look-ups of the command line: accounts and aliases by their addresses.
+//! The writes and look-ups of the command line: accounts by their addresses.
 //!
 //! In:  names as an operator types them. Out: [`Write`] values for the store, or rows to print. A password comes
 //! as its hash ([`crate::secret::hash`]), never in clear.
 
 use crate::directory::account;
 use crate::domains::Domains;
+use crate::resolve::ADDRESSES_MAX;
 use ringpost_api::credential::Scram;
-use ringpost_api::row::{AddressRow, AddressTarget};
-use ringpost_api::write::AliasTarget;
 use ringpost_api::{Error, Snapshot, Write, read};
 use ringpost_sasl::prep;
 use ringpost_types::{AccountId, Address, address::AddressError};
@@ -31,8 +30,16 @@ pub enum Refusal {
     NoTarget(String),
     /// The primary address of an account is not an alias.
     IsAccount(String),
-    /// The alias would lead back to itself.
-    Circle(String),
+    /// The alias leads back to itself, by these.
+    Circle(Vec<String>),
+    /// A table has the alias twice.
+    Twice(String),
+    /// An alias that leads to an address of ours that is not there.
+    Dangling(String, String),
+    /// The alias stands for more addresses than a mail may have.
+    TooMany(String),
+    /// An address that is written in another form than the one it is read in.
+    NotNormal(String, String),
     /// Not a name for an app password.
     AppName(String),
     /// The account has no app password of that name.
@@ -56,7 +63,19 @@ impl fmt::Display for Refusal {
             Refusal::IsAccount(name) => {
                 write!(f, "{name} is the address of an account, not an alias")
             }
-            Refusal::Circle(name) => write!(f, "{name} would lead back to itself"),
+            Refusal::Circle(names) => {
+                write!(f, "an alias leads back to itself: {}", names.join(" -> "))
+            }
+            Refusal::Twice(name) => write!(f, "{name} is here twice"),
+            Refusal::Dangling(name, target) => {
+                write!(f, "alias {name} leads to {target}, which is not there")
+            }
+            Refusal::TooMany(name) => {
+                write!(f, "{name} stands for more than {ADDRESSES_MAX} addresses")
+            }
+            Refusal::NotNormal(name, normal) => {
+                write!(f, "{name} is not in normal form (NFC); write {normal}")
+            }
             Refusal::AppName(name) => write!(f, "{name:?} is no name for an app password"),
             Refusal::NoAppPassword(name) => write!(f, "there is no app password {name}"),
             Refusal::Store(error) => error.fmt(f),
@@ -106,15 +125,6 @@ pub struct ListedAppPassword {
     pub used: u64,
 }
 
-/// One alias, for a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alias {
-    /// The key of its address.
-    pub name: String,
-    /// Addresses it leads to.
-    pub targets: Vec<String>,
-}
-
 /// A new account.
 pub fn create(
     snapshot: &dyn Snapshot,
@@ -124,6 +134,9 @@ pub fn create(
     scram: Option<Scram>,
 ) -> Result<Write, Refusal> {
     let address = local(domains, name)?;
+    if let Some(normal) = address.normal() {
+        return Err(Refusal::NotNormal(name.to_owned(), normal.to_string()));
+    }
     if read::address(snapshot, &address.key())?.is_some() {
         return Err(Refusal::Taken(address.to_string()));
     }
@@ -260,86 +273,14 @@ pub fn list(snapshot: &dyn Snapshot) -> Result<Vec<Listed>, Refusal> {
     Ok(accounts)
 }
 
-/// An alias that leads to `targets`, in place of what it led to. Targets are local: accounts or aliases.
-pub fn put_alias(
-    snapshot: &dyn Snapshot,
-    domains: &Domains,
-    name: &str,
-    targets: &[String],
-) -> Result<Write, Refusal> {
-    let alias = local(domains, name)?;
-    let key = alias.key();
-    if account(snapshot, &key)?.is_some() {
-        return Err(Refusal::IsAccount(alias.to_string()));
-    }
-    let mut leads = Vec::with_capacity(targets.len());
-    for target in targets {
-        let address = local(domains, target)?;
-        let known = read::address(snapshot, &address.key())?;
-        if known.is_none() {
-            return Err(Refusal::NoTarget(address.to_string()));
-        }
-        if reaches(snapshot, &address.key(), &key)? {
-            return Err(Refusal::Circle(alias.to_string()));
-        }
-        leads.push(match account(snapshot, target)? {
-            Some(account) => AliasTarget::Account(account.id),
-            None => AliasTarget::Address(address.key()),
-        });
-    }
-    Ok(Write::AliasPut {
-        address: key,
-        targets: leads,
-    })
-}
-
-/// Away with an alias.
-pub fn remove_alias(snapshot: &dyn Snapshot, name: &str) -> Result<Write, Refusal> {
-    let key = parse(name)?.key();
-    if account(snapshot, &key)?.is_some() {
-        return Err(Refusal::IsAccount(name.to_owned()));
-    }
-    match read::address(snapshot, &key)? {
-        Some(_) => Ok(Write::AliasRemove { address: key }),
-        None => Err(Refusal::NoAlias(name.to_owned())),
-    }
-}
-
-/// Every alias, by address; the primary addresses of accounts are none.
-pub fn list_aliases(snapshot: &dyn Snapshot) -> Result<Vec<Alias>, Refusal> {
-    let mut rows: Vec<(String, Vec<AliasTarget>)> = Vec::new();
-    read::addresses(snapshot, |name, row| {
-        let targets = row.targets().map(|target| match target {
-            AddressTarget::Account(id) => AliasTarget::Account(id),
-            AddressTarget::Address(text) => AliasTarget::Address(text.to_owned()),
-        });
-        rows.push((name.to_owned(), targets.collect()));
-        ControlFlow::Continue(())
-    })?;
-    let mut aliases = Vec::new();
-    for (name, leads) in rows {
-        if account(snapshot, &name)?.is_some() {
-            continue;
-        }
-        let mut targets = Vec::with_capacity(leads.len());
-        for target in leads {
-            targets.extend(match target {
-                AliasTarget::Address(text) => Some(text),
-                AliasTarget::Account(id) => read::account(snapshot, id)?.map(|r| r.name.to_owned()),
-            });
-        }
-        aliases.push(Alias { name, targets });
-    }
-    Ok(aliases)
-}
-
 fn parse(name: &str) -> Result<Address, Refusal> {
     Address::parse(name).map_err(|why| Refusal::Address(name.to_owned(), why))
 }
 
 fn local(domains: &Domains, name: &str) -> Result<Address, Refusal> {
     let address = parse(name)?;
-    match domains.is_local(address.domain()) {
+    // A literal stands for a domain, whose accounts are its own.
+    match domains.is_local(address.domain()) && !address.domain().is_literal() {
         true => Ok(address),
         false => Err(Refusal::NotLocal(address.to_string())),
     }
@@ -351,25 +292,4 @@ fn find(snapshot: &dyn Snapshot, name: &str) -> Result<AccountId, Refusal> {
         Some(account) => Ok(account.id),
         None => Err(Refusal::NoAccount(name.to_owned())),
     }
-}
-
-/// Whether following `from` comes by `to`.
-fn reaches(snapshot: &dyn Snapshot, from: &str, to: &str) -> Result<bool, Error> {
-    let mut seen = vec![from.to_owned()];
-    let mut at = 0;
-    while at < seen.len() && at < crate::directory::ADDRESSES_MAX {
-        if seen[at] == to {
-            return Ok(true);
-        }
-        let row = read::address(snapshot, &seen[at])?;
-        for target in row.iter().flat_map(AddressRow::targets) {
-            if let AddressTarget::Address(next) = target
-                && !seen.iter().any(|known| known == next)
-            {
-                seen.push(next.to_owned());
-            }
-        }
-        at += 1;
-    }
-    Ok(false)
 }

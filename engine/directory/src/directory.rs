@@ -4,26 +4,11 @@
 //! [`Rules`] in force, which a reload swaps together.
 
 use crate::domains::Domains;
-pub use crate::resolve::ADDRESSES_MAX;
 use crate::resolve::{Found, Trail, resolve};
 use crate::rules::Rules;
 use ringpost_api::{Error, Snapshot, read};
 use ringpost_types::{AccountId, Address, Domain};
 use std::sync::{Arc, PoisonError, RwLock};
-
-/// Where a recipient's address leads, for whoever knows no other hosts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recipient {
-    /// To these accounts, each once, at least one.
-    Local(Vec<AccountId>),
-    /// The domain is ours, the user is not there. 550 5.1.1.
-    NoSuchUser,
-    /// The domain is not ours. Relaying is for those who are logged in: 550 5.7.1 for others.
-    Remote,
-    /// An alias of ours that leads, wholly or in part, to another host. Needs an outbound queue: 451 4.3.2 without
-    /// one, for whoever asks.
-    Forward,
-}
 
 /// An account as far as login and the command line need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,33 +75,11 @@ impl Directory {
         Ok((found, trail))
     }
 
-    /// As [`Directory::resolve`], an alias that leads to other hosts in part being one that cannot be used.
-    pub fn recipient(
-        &self,
-        snapshot: &dyn Snapshot,
-        address: &Address,
-    ) -> Result<Recipient, Error> {
-        Ok(match self.resolve(snapshot, address)? {
-            Found::Local(targets) if !targets.remote.is_empty() => Recipient::Forward,
-            Found::Local(targets) => Recipient::Local(targets.accounts),
-            Found::NoSuchUser => Recipient::NoSuchUser,
-            Found::Remote => Recipient::Remote,
-        })
-    }
-
     /// What `<postmaster>` without a domain means: the postmaster of the first domain. RFC 5321 §4.5.1.
     pub fn postmaster_address(&self) -> Option<Address> {
         let rules = self.rules();
         let first = rules.domains().first()?;
         Address::from_parts("postmaster", first.name.clone()).ok()
-    }
-
-    /// Where `<postmaster>` without a domain leads.
-    pub fn postmaster(&self, snapshot: &dyn Snapshot) -> Result<Recipient, Error> {
-        match self.postmaster_address() {
-            Some(address) => self.recipient(snapshot, &address),
-            None => Ok(Recipient::NoSuchUser),
-        }
     }
 
     /// The account whose primary address is `name`, in any case.

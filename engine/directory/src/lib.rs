@@ -2,13 +2,16 @@
 //!
 //! Reading order: [`domains`] (what is local, by configuration), [`resolve`](mod@resolve) (where an address leads), [`rules`]
 //! (what happens to a recipient), [`directory`] (both for all shards, who may send as whom), [`login`] (the way of a login, with a cache of good ones), [`secret`] (what is kept of a
-//! password), [`app_password`] (passwords for single programs), [`account`] (the writes and look-ups of the command line).
+//! password), [`app_password`] (passwords for single programs), [`account`] and [`alias`] (the writes and
+//! look-ups of the command line), [`alias_file`] (another server's table).
 //!
 //! Everything is asked over a snapshot of the store and does no I/O of its own. Argon2 is slow by design:
 //! [`secret::hash`], [`secret::verify`] and [`login::Attempt::verify`] are called where blocking is allowed.
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod alias;
+pub mod alias_file;
 pub mod app_password;
 pub mod directory;
 pub mod domains;
@@ -17,7 +20,7 @@ pub mod resolve;
 pub mod rules;
 pub mod secret;
 
-pub use directory::{Account, Directory, Recipient};
+pub use directory::{Account, Directory};
 pub use domains::{Domains, LocalDomain};
 pub use login::{Attempt, Login, Logins, Start, Verified};
 pub use resolve::{Found, Hop, How, Targets, Trail};

@@ -210,7 +210,7 @@ fn lead(target: AddressTarget<'_>) -> Result<Lead, Error> {
     }
 }
 
-fn is_role(address: &Address) -> bool {
+pub(crate) fn is_role(address: &Address) -> bool {
     let mut roles = ROLES.iter();
     roles.any(|role| address.local().eq_ignore_ascii_case(role))
 }

@@ -1,127 +1,139 @@
 //! Resolution, logins and the writes of the command line over a snapshot held in a map.
 
+mod house;
+
+use house::{Map, address, domains, house};
 use ringpost_api::behaviour::model::Memory;
-use ringpost_api::edits::Rows;
-use ringpost_api::row::AddressRow;
-use ringpost_api::table::AccountRow;
 use ringpost_api::write::AliasTarget;
-use ringpost_api::{Error, Table, Write, key};
+use ringpost_api::{Error, Write};
 use ringpost_directory::account::{self, Refusal};
-use ringpost_directory::directory::ADDRESSES_MAX;
-use ringpost_directory::{Directory, Domains, LocalDomain, Logins, Recipient, Start, secret};
-use ringpost_types::{AccountId, Address, Domain};
+use ringpost_directory::resolve::ADDRESSES_MAX;
+use ringpost_directory::{Directory, Found, How, Logins, Start, secret};
+use ringpost_types::AccountId;
 
-/// Rows of a directory, put one by one.
-#[derive(Default)]
-struct Map(Memory);
+/// What stands behind a name of ours.
+const NOBODY: (&[u32], &[&str]) = (&[], &[]);
 
-impl Map {
-    fn account(&mut self, id: u32, name: &str, secret: &str, disabled: bool) {
-        let row = AccountRow {
-            disabled,
-            secret,
-            name,
-            ..AccountRow::default()
-        };
-        let mut value = Vec::new();
-        row.encode(&mut value);
-        self.put(Table::Account, &key::account(AccountId(id)), &value);
-        self.alias(name, &[AliasTarget::Account(AccountId(id))]);
-    }
-
-    fn alias(&mut self, name: &str, targets: &[AliasTarget]) {
-        let mut value = Vec::new();
-        AddressRow::encode(targets, &mut value);
-        self.put(Table::Address, address(name).key().as_bytes(), &value);
-    }
-
-    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
-        self.0.put(table, key, value).expect("memory");
-    }
-}
-
-fn address(text: &str) -> Address {
-    Address::parse(text).expect("a test's address")
-}
-
-fn to(name: &str) -> AliasTarget {
-    AliasTarget::Address(address(name).key())
-}
-
-fn domains() -> Domains {
-    let domain = |name| LocalDomain::new(Domain::parse(name).expect("a test's domain"));
-    let mut second = domain("example.net");
-    second.postmaster = Some(address("bob@example.org"));
-    Domains::new(vec![domain("example.org"), second, domain("empty.example")])
-}
-
-fn house() -> Map {
-    let mut map = Map::default();
-    map.account(1, "Alice@example.org", "", false);
-    map.account(2, "bob@example.org", "", false);
-    map.account(3, "carol@example.net", "", false);
-    map.alias(
-        "sales@example.org",
-        &[to("alice@example.org"), to("bob@example.org")],
-    );
-    map.alias(
-        "all@example.org",
-        &[to("sales@example.org"), to("carol@example.net")],
-    );
-    map.alias("bob+exact@example.org", &[to("carol@example.net")]);
-    map.alias("ring1@example.org", &[to("ring2@example.org")]);
-    map.alias("ring2@example.org", &[to("ring1@example.org")]);
-    map.alias(
-        "out@example.org",
-        &[to("bob@example.org"), to("x@elsewhere.example")],
-    );
-    map
-}
-
-const CASES: &[(&str, Result<&[u32], Recipient>)] = &[
-    ("alice@example.org", Ok(&[1])),
-    ("ALICE@EXAMPLE.ORG", Ok(&[1])),
-    ("alice+tag@example.org", Ok(&[1])),
-    ("alice+a+b@example.org", Ok(&[1])),
-    ("bob+exact@example.org", Ok(&[3])),
-    ("sales@example.org", Ok(&[1, 2])),
-    ("sales+x@example.org", Ok(&[1, 2])),
-    ("all@example.org", Ok(&[3, 1, 2])),
-    ("+tag@example.org", Err(Recipient::NoSuchUser)),
-    ("nobody@example.org", Err(Recipient::NoSuchUser)),
-    ("ring1@example.org", Err(Recipient::NoSuchUser)),
-    ("out@example.org", Err(Recipient::Forward)),
-    ("x@elsewhere.example", Err(Recipient::Remote)),
-    ("postmaster@elsewhere.example", Err(Recipient::Remote)),
-    ("postmaster@example.org", Ok(&[1])),
-    ("PostMaster@example.net", Ok(&[2])),
-    ("postmaster@empty.example", Ok(&[1])),
+/// (address, its accounts, its other hosts' addresses); neither: there is no such user
+const CASES: &[(&str, (&[u32], &[&str]))] = &[
+    ("alice@example.org", (&[1], &[])),
+    ("ALICE@EXAMPLE.ORG", (&[1], &[])),
+    ("alice+tag@example.org", (&[1], &[])),
+    ("alice+a+b@example.org", (&[1], &[])),
+    ("bob+exact@example.org", (&[3], &[])),
+    ("bob+exact+more@example.org", (&[3], &[])),
+    ("bob+other@example.org", (&[2], &[])),
+    ("sales@example.org", (&[1, 2], &[])),
+    ("sales+x@example.org", (&[1, 2], &[])),
+    ("all@example.org", (&[3, 1, 2], &[])),
+    ("+tag@example.org", NOBODY),
+    ("nobody@example.org", NOBODY),
+    ("ring1@example.org", NOBODY),
+    ("out@example.org", (&[2], &["X@elsewhere.example"])),
+    (
+        "both@example.org",
+        (&[1, 2], &["x@elsewhere.example", "X@elsewhere.example"]),
+    ),
+    ("postmaster@example.org", (&[1], &[])),
+    ("abuse@example.org", (&[1], &[])),
+    ("PostMaster@example.net", (&[2], &[])),
+    ("Abuse@example.net", (&[2], &[])),
+    ("postmaster@empty.example", (&[1], &[])),
+    ("carol-tag@example.net", (&[3], &[])),
+    ("carol=a-b@example.net", (&[3], &[])),
+    // + is no separator of that domain.
+    ("carol+tag@example.net", NOBODY),
+    ("carol@[192.0.2.1]", (&[3], &[])),
+    ("carol-x@[IPv6:2001:DB8::1]", (&[3], &[])),
+    ("postmaster@[192.0.2.1]", (&[2], &[])),
+    ("d\u{f6}rte@s\u{f6}rensen.example", (&[4], &[])),
+    ("DO\u{308}RTE+x@xn--srensen-90a.example", (&[4], &[])),
+    ("\"a b\"@example.org", (&[2], &[])),
+    ("anything@caught.example", (&[3], &[])),
+    ("own@caught.example", (&[1], &[])),
+    ("own+x@caught.example", (&[1], &[])),
+    ("postmaster@caught.example", (&[3], &[])),
+    ("info@caught.example", (&[3], &[])),
 ];
 
 #[test]
 fn addresses_lead_where_the_table_says() {
     let (map, directory) = (house(), Directory::new(domains()));
-    for (text, expected) in CASES {
-        let expected = match expected {
-            Ok(ids) => Recipient::Local(ids.iter().map(|&id| AccountId(id)).collect()),
-            Err(other) => other.clone(),
+    for (text, (accounts, remote)) in CASES {
+        let found = directory.resolve(&map.0, &address(text)).expect(text);
+        let (found_accounts, found_remote) = match found {
+            Found::Local(targets) => (targets.accounts, targets.remote),
+            Found::NoSuchUser => (Vec::new(), Vec::new()),
+            Found::Remote => panic!("{text} is ours"),
         };
+        let accounts: Vec<_> = accounts.iter().map(|&id| AccountId(id)).collect();
+        assert_eq!(found_accounts, accounts, "{text}");
+        let found_remote: Vec<_> = found_remote.iter().map(ToString::to_string).collect();
+        assert_eq!(found_remote, *remote, "{text}");
+    }
+    for text in [
+        "x@elsewhere.example",
+        "postmaster@elsewhere.example",
+        "alice@[192.0.2.2]",
+    ] {
         assert_eq!(
-            directory.recipient(&map.0, &address(text)),
-            Ok(expected),
+            directory.resolve(&map.0, &address(text)),
+            Ok(Found::Remote),
             "{text}"
         );
     }
-    let local = Recipient::Local(vec![AccountId(1)]);
-    assert_eq!(directory.postmaster(&map.0), Ok(local));
+    let postmaster = directory
+        .postmaster_address()
+        .map(|address| address.to_string());
+    assert_eq!(postmaster.as_deref(), Some("postmaster@example.org"));
 }
 
 #[test]
 fn postmaster_of_a_house_without_accounts() {
     let directory = Directory::new(domains());
+    let postmaster = address("postmaster@example.org");
+    let found = directory.resolve(&Memory::default(), &postmaster);
+    assert_eq!(found, Ok(Found::NoSuchUser));
+}
+
+#[test]
+fn the_trail_names_every_step() {
+    let (map, directory) = (house(), Directory::new(domains()));
+    let trail = |text: &str| -> Vec<String> {
+        let (_, trail) = directory.trace(&map.0, &address(text)).expect(text);
+        let told = trail
+            .iter()
+            .map(|hop| format!("{} {:?} {}", hop.from, hop.how, hop.to.join(" ")));
+        told.collect()
+    };
     assert_eq!(
-        directory.postmaster(&Memory::default()),
-        Ok(Recipient::NoSuchUser)
+        trail("all+x@example.org"),
+        [
+            "all+x@example.org Subaddress sales@example.org carol@example.net",
+            "sales@example.org Exact alice@example.org bob@example.org",
+            "carol@example.net Exact account carol@example.net",
+            "alice@example.org Exact account Alice@example.org",
+            "bob@example.org Exact account bob@example.org",
+        ]
+    );
+    assert_eq!(
+        trail("abuse@example.net"),
+        [
+            "abuse@example.net Role bob@example.org",
+            "bob@example.org Exact account bob@example.org",
+        ]
+    );
+    let (_, caught) = directory
+        .trace(&map.0, &address("x@caught.example"))
+        .expect("follows");
+    assert_eq!(caught[0].how, How::CatchAll);
+    assert_eq!(trail("nobody@example.org"), ["nobody@example.org Nothing "]);
+    assert_eq!(
+        trail("postmaster@empty.example"),
+        [
+            "postmaster@empty.example Nothing ",
+            "postmaster@empty.example FirstAccount account Alice@example.org",
+        ]
     );
 }
 
@@ -134,11 +146,11 @@ fn alias_limit() {
             .map(|id| AliasTarget::Account(AccountId(id)))
             .collect();
         map.alias("list@example.org", &ids);
-        directory.recipient(&map.0, &address("list@example.org"))
+        directory.resolve(&map.0, &address("list@example.org"))
     };
     // The alias itself counts as one.
     let most = ADDRESSES_MAX as u32 - 1;
-    assert!(matches!(list(most), Ok(Recipient::Local(ids)) if ids.len() as u32 == most));
+    assert!(matches!(list(most), Ok(Found::Local(to)) if to.accounts.len() as u32 == most));
     assert!(matches!(list(most + 1), Err(Error::Limit(_))));
 }
 
@@ -153,6 +165,15 @@ fn who_may_send_as_whom() {
         (3, "bob+exact@example.org", true),
         (2, "bob+exact@example.org", false),
         (1, "alice@elsewhere.example", false),
+        (2, "out@example.org", true),
+        (3, "anything@caught.example", true),
+        (1, "own@caught.example", true),
+        (3, "own@caught.example", false),
+        // What two share through a catch-all is neither's own.
+        (1, "anything@shared.example", false),
+        (2, "anything@shared.example", false),
+        (2, "bob@[192.0.2.1]", false),
+        (3, "carol@[192.0.2.1]", true),
     ];
     for (id, text, may) in cases {
         let got = directory.may_send_as(&map.0, AccountId(id), &address(text));
@@ -222,6 +243,14 @@ fn changes_are_refused_with_the_reason() {
     );
     assert!(matches!(create("dave"), Err(Refusal::Address(..))));
     assert!(matches!(
+        create("do\u{308}rte@example.org"),
+        Err(Refusal::NotNormal(_, normal)) if normal == "d\u{f6}rte@example.org"
+    ));
+    assert!(matches!(
+        create("dave@[192.0.2.1]"),
+        Err(Refusal::NotLocal(_))
+    ));
+    assert!(matches!(
         create("a@elsewhere.example"),
         Err(Refusal::NotLocal(_))
     ));
@@ -244,48 +273,6 @@ fn changes_are_refused_with_the_reason() {
         })
     );
 
-    let put = |name: &str, targets: &[&str]| {
-        let targets: Vec<String> = targets.iter().map(|t| (*t).to_owned()).collect();
-        account::put_alias(&map.0, &domains, name, &targets)
-    };
-    assert_eq!(
-        put(
-            "News@example.net",
-            &["alice@example.org", "sales@example.org"]
-        ),
-        Ok(Write::AliasPut {
-            address: "news@example.net".into(),
-            targets: vec![AliasTarget::Account(AccountId(1)), to("sales@example.org")],
-        })
-    );
-    assert!(matches!(
-        put("alice@example.org", &["bob@example.org"]),
-        Err(Refusal::IsAccount(_))
-    ));
-    assert!(matches!(
-        put("n@example.org", &["x@elsewhere.example"]),
-        Err(Refusal::NotLocal(_))
-    ));
-    assert!(matches!(
-        put("n@example.org", &["x@example.org"]),
-        Err(Refusal::NoTarget(_))
-    ));
-    assert!(matches!(
-        put("sales@example.org", &["all@example.org"]),
-        Err(Refusal::Circle(_))
-    ));
-
-    let remove = |name: &str| account::remove_alias(&map.0, name);
-    assert!(matches!(
-        remove("alice@example.org"),
-        Err(Refusal::IsAccount(_))
-    ));
-    assert!(matches!(
-        remove("none@example.org"),
-        Err(Refusal::NoAlias(_))
-    ));
-    assert!(remove("all@example.org").is_ok());
-
     let names: Vec<_> = account::list(&map.0)
         .expect("lists")
         .into_iter()
@@ -293,20 +280,11 @@ fn changes_are_refused_with_the_reason() {
         .collect();
     assert_eq!(
         names,
-        ["Alice@example.org", "bob@example.org", "carol@example.net"]
-    );
-    let aliases = account::list_aliases(&map.0).expect("lists");
-    let sales = aliases
-        .iter()
-        .find(|alias| alias.name == "sales@example.org");
-    let targets = sales.map(|alias| alias.targets.clone());
-    assert_eq!(
-        targets,
-        Some(vec!["alice@example.org".into(), "bob@example.org".into()])
-    );
-    assert!(
-        aliases
-            .iter()
-            .all(|alias| alias.name != "alice@example.org")
+        [
+            "Alice@example.org",
+            "bob@example.org",
+            "carol@example.net",
+            "D\u{f6}rte@s\u{f6}rensen.example"
+        ]
     );
 }

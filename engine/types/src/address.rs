@@ -15,7 +15,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Octets of a local part. RFC 5321 §4.5.3.1.1.
 pub const LOCAL_OCTETS_MAX: usize = 64;
@@ -227,6 +227,17 @@ impl Address {
             local: fold(&self.local).into(),
             domain: self.domain.clone(),
         }
+    }
+
+    /// The address in NFC, where it is not written so.
+    pub fn normal(&self) -> Option<Address> {
+        if is_nfc(&self.local) {
+            return None;
+        }
+        Some(Address {
+            local: self.local.nfc().collect::<String>().into(),
+            domain: self.domain.clone(),
+        })
     }
 
     /// Whether the address needs SMTPUTF8 on the wire: a domain never does, an A-label is ASCII. RFC 6531 §3.

@@ -4,6 +4,7 @@
 //! asks: through the socket while a server runs, else on the store itself), [`server`] (the socket's other end),
 //! [`signal`].
 
+pub mod alias;
 pub mod client;
 pub mod credential;
 pub mod operation;

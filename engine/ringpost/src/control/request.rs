@@ -3,13 +3,14 @@
 //! In:  a [`Request`]. Out: an [`Answer`] or an error text with its exit code. A request that changes something
 //! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
 
+use super::alias::{Import, Lookup};
 use super::credential::{self, Keys};
 use super::operation::{Operation, Progress};
 use super::queue::{self, Ask, Details, Page};
 use super::status::Status;
 use crate::cli::exit::{Exit, Failure};
 use ringpost_api::{Error, Outcome, Snapshot, Write};
-use ringpost_directory::{Domains, account};
+use ringpost_directory::{Domains, account, alias};
 use ringpost_lmdb::Health;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,10 @@ pub enum Request {
         name: String,
     },
     AliasList,
+    /// Many aliases at once: all or none.
+    AliasImport(Import),
+    /// Where addresses lead: [`Answer::Report`] of a [`super::alias::Looked`].
+    Look(Lookup),
     /// Something of the outbound queue.
     Queue(Ask),
     /// How the index is: [`Answer::Report`] of a [`Status`].
@@ -167,10 +172,8 @@ pub fn plan(
             messages,
         } => account::change_quota(snapshot, name, *octets, *messages)?,
         Request::AccountRemove { name } => account::remove(snapshot, name)?,
-        Request::AliasAdd { name, targets } => {
-            account::put_alias(snapshot, domains, name, targets)?
-        }
-        Request::AliasRemove { name } => account::remove_alias(snapshot, name)?,
+        Request::AliasAdd { name, targets } => alias::put(snapshot, domains, name, targets)?,
+        Request::AliasRemove { name } => alias::remove(snapshot, name)?,
         Request::AccountList => {
             let accounts = account::list(snapshot)?.into_iter();
             let lines = accounts.map(|account| AccountLine {
@@ -186,6 +189,10 @@ pub fn plan(
             return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
         }
         Request::Queue(ask) => return queue::plan(snapshot, ask),
+        Request::AliasImport(import) => return super::alias::import(snapshot, domains, import),
+        Request::Look(lookup) => {
+            return Ok(Plan::Answer(super::alias::look(snapshot, domains, lookup)?));
+        }
         Request::StoreStatus => {
             return Err(Failure::usage("the status is not in the tables"));
         }
@@ -194,7 +201,7 @@ pub fn plan(
             return Err(Failure::usage(why));
         }
         Request::AliasList => {
-            let aliases = account::list_aliases(snapshot)?.into_iter();
+            let aliases = alias::list(snapshot)?.into_iter();
             let lines = aliases.map(|alias| AliasLine {
                 name: alias.name,
                 targets: alias.targets,
