@@ -3,6 +3,7 @@
 use super::Target;
 use crate::random::Random;
 use ringpost_api::Write;
+use ringpost_api::item::{Item, Recipient};
 use ringpost_api::table::Encoding;
 use ringpost_api::write::{Missing, Position, Target as To};
 use ringpost_log::file::{Blocking, now};
@@ -29,6 +30,14 @@ pub const RECOVERY: Target = Target {
 };
 
 const LOG: u16 = 1;
+
+/// An envelope in which each leaves too.
+fn leaving() -> Item {
+    Item {
+        recipients: vec![Recipient::default()],
+        ..Item::default()
+    }
+}
 
 /// Appends mails of these lengths to a log that goes on at `end`; every second one is packed, and every third moves
 /// there once more.
@@ -58,7 +67,7 @@ fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Write> {
             let carried = Carried {
                 blob: BlobId::new(9, 9),
                 targets: vec![target.clone()],
-                items: Vec::new(),
+                items: vec![leaving()],
                 digest: vec![7; 9],
                 text: Vec::new(),
                 octets: length as u64,
@@ -69,7 +78,7 @@ fn append(data: &Path, end: Position, lengths: &[usize]) -> Vec<Write> {
         }
         let record = Record {
             targets: vec![target.clone()],
-            items: Vec::new(),
+            items: vec![leaving()],
             digest: vec![7; 9],
             text: vec![5; 3],
             body: Body::Whole(mail),

@@ -2,6 +2,7 @@
 //! runs when the test says so.
 
 use ringpost_api::Write;
+use ringpost_api::item::{Item, Recipient};
 use ringpost_api::table::BlobRow;
 use ringpost_api::write::{Deliver, Missing, Position, Relocate, Target};
 use ringpost_log::file::{Blocking, Files, Mode, SegmentFile, now};
@@ -196,6 +197,18 @@ pub fn answer(append: &mut Append) -> Result<(), LogError> {
     }
 }
 
+/// An envelope in which it leaves too.
+fn leaving(fill: u8) -> Item {
+    Item {
+        sender: Some("a@example.test".into()),
+        recipients: vec![Recipient {
+            address: format!("{fill}@other.test"),
+            ..Recipient::default()
+        }],
+        ..Item::default()
+    }
+}
+
 pub fn record(octets: usize, fill: u8) -> Record {
     let target = Target {
         account: AccountId(1),
@@ -208,7 +221,7 @@ pub fn record(octets: usize, fill: u8) -> Record {
     };
     Record {
         targets: vec![target],
-        items: Vec::new(),
+        items: vec![leaving(fill)],
         digest: vec![fill; 33],
         text: vec![fill; 5],
         body: Body::Whole(vec![fill; octets]),
