@@ -11,3 +11,4 @@ mod mails;
 mod migration;
 mod roundtrip;
 mod search;
+mod smtp_trace;

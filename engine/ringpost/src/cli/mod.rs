@@ -20,6 +20,7 @@ pub mod queue;
 pub mod rebuild;
 pub mod restore;
 pub mod store;
+pub mod trace;
 pub mod usage;
 pub mod verify;
 
@@ -65,6 +66,7 @@ enum Command {
     /// How the store is
     #[command(subcommand)]
     Store(store::Store),
+    Trace(trace::Trace),
     Verify(verify::Verify),
     Rebuild(rebuild::Rebuild),
     Usage(usage::UsageOf),
@@ -114,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Queue(queue) => queue.run(),
         Command::Store(store) => store.run(),
+        Command::Trace(trace) => trace.run(),
         Command::Verify(verify) => verify.run(),
         Command::Rebuild(rebuild) => rebuild.run(),
         Command::Usage(usage) => usage.run(),

@@ -10,7 +10,7 @@
 use super::request::Answer;
 use crate::cli::exit::Failure;
 use crate::cli::{backup, export, import, restore};
-use crate::cli::{usage, verify};
+use crate::cli::{trace, usage, verify};
 use crate::config::Config;
 use ringpost_lmdb::Lmdb;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub enum Operation {
     Verify { quick: bool },
     /// Where the octets are.
     Usage,
+    /// What became of one mail or connection.
+    Trace { id: u64 },
     /// Mail of another server into an account.
     Import(ringpost_migration::import::Order),
     /// Mail of accounts into files.
@@ -48,6 +50,7 @@ impl Operation {
             Operation::RestoreMailbox(_) => "restore",
             Operation::Verify { .. } => "verify",
             Operation::Usage => "usage",
+            Operation::Trace { .. } => "trace",
             Operation::Import(_) => "import",
             Operation::Export(_) => "export",
         }
@@ -111,6 +114,7 @@ pub fn perform(world: &World, operation: &Operation, tell: Teller<'_>) -> Result
         Operation::RestoreMailbox(wanted) => restore::perform(world, wanted, tell),
         Operation::Verify { quick } => verify::perform(world, *quick, tell),
         Operation::Usage => usage::perform(world),
+        Operation::Trace { id } => trace::perform(world, *id, tell),
         Operation::Import(order) => import::perform(world, order, tell),
         Operation::Export(order) => export::perform(world, order, tell),
     }
