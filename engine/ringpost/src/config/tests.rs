@@ -630,3 +630,27 @@ fn a_socket_path_has_its_bound() {
     assert!(data(room).is_ok());
     assert!(data(room + 1).is_err());
 }
+
+/// 0 turns it off; nothing is the usual.
+#[test]
+fn greeting_delays() {
+    let file = |delay: &str| {
+        format!(
+            "hostname = \"mx.example.org\"\ndata_dir = \"d\"\n[[domain]]\nname = \"example.org\"\n\
+             [[listener]]\nprotocol = \"smtp\"\nbind = \"127.0.0.1:25\"\n{delay}\n\
+             [[listener]]\nprotocol = \"lmtp\"\nbind = \"unix:lmtp\"\n"
+        )
+    };
+    for (delay, expected) in [
+        ("", 200),
+        ("greeting_delay_ms = 0", 0),
+        ("greeting_delay_ms = 30000", 30_000),
+    ] {
+        let config = read(&file(delay), &[]).expect("good");
+        let delays = config.listeners.iter().map(|at| at.greeting_delay_ms);
+        assert_eq!(delays.collect::<Vec<_>>(), [expected, 0], "{delay}");
+    }
+    for delay in ["greeting_delay_ms = 30001", "greeting_delay_ms = \"1s\""] {
+        assert!(read(&file(delay), &[]).is_err(), "{delay}");
+    }
+}

@@ -224,7 +224,7 @@ impl Seat {
             xclient: open.listener.xclient.clone(),
             defer: open.listener.defer,
             mask_source: open.listener.mask_source,
-            ..ringpost_smtpd::Policy::default()
+            greeting_delay_ms: open.listener.greeting_delay_ms,
         };
         let maker = Maker::new(self.services.settings.clone(), move |settings| {
             seat.door.set_policy(settings.logins.clone());

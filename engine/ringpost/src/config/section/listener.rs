@@ -12,6 +12,7 @@ use ringpost_types::Cidr;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use toml::de::DeValue;
 
 pub const KEYS: &[Key] = &[
     key("", "listener", "tables, each begun with [[listener]]"),
@@ -52,6 +53,11 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "listener",
+        "greeting_delay_ms",
+        "how long strangers wait for the greeting, from 0 to 30000 milliseconds",
+    ),
+    key(
+        "listener",
         "proxy",
         "a list of networks that send a PROXY header such as [\"192.0.2.0/28\"]",
     ),
@@ -68,6 +74,12 @@ const PROTOCOLS_TO_COME: &[&str] = &["managesieve", "milter", "admin"];
 /// Octets of a unix socket's path at most, as the kernel's address has room for.
 pub const SOCKET_PATH_OCTETS_MAX: usize = 107;
 
+/// How long a stranger waits for the greeting of an smtp listener that does not say: many a bot has sent its script by
+/// then, and a host that sends mail does not feel it.
+const GREETING_DELAY_MS: u64 = 200;
+/// A tenth of what RFC 5321 §4.5.3.2.1 has senders wait.
+const GREETING_DELAY_MS_MAX: u64 = 30_000;
+
 /// What was said of one listener.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -79,6 +91,7 @@ pub struct Draft {
     trust_local: Option<Said<bool>>,
     mask_source: Option<Said<bool>>,
     defer: Option<Said<bool>>,
+    greeting_delay_ms: Option<Said<u64>>,
     proxy: Vec<Said<String>>,
     xclient: Vec<Said<String>>,
 }
@@ -100,6 +113,8 @@ pub struct Listener {
     pub mask_source: bool,
     /// Whether every recipient is put off: a trap for those who try the last MX first.
     pub defer: bool,
+    /// How long a stranger waits for the greeting: whoever speaks before it does not listen.
+    pub greeting_delay_ms: u64,
     /// Who sends a PROXY header.
     pub proxy: Vec<Cidr>,
     /// Who may use XCLIENT.
@@ -117,6 +132,10 @@ impl Listener {
             trust_local: false,
             mask_source: protocol == Protocol::Submission,
             defer: false,
+            greeting_delay_ms: match protocol {
+                Protocol::Smtp => GREETING_DELAY_MS,
+                _ => 0,
+            },
             proxy: Vec::new(),
             xclient: Vec::new(),
         }
@@ -187,6 +206,7 @@ pub fn read(reader: &mut Reader, value: Value<'_, '_>, drafts: &mut Vec<Draft>) 
             trust_local: None,
             mask_source: None,
             defer: None,
+            greeting_delay_ms: None,
             proxy: Vec::new(),
             xclient: Vec::new(),
         };
@@ -199,12 +219,26 @@ pub fn read(reader: &mut Reader, value: Value<'_, '_>, drafts: &mut Vec<Draft>) 
                 "trust_local" => draft.trust_local = reader.truth(AT, name, value),
                 "mask_source" => draft.mask_source = reader.truth(AT, name, value),
                 "defer" => draft.defer = reader.truth(AT, name, value),
+                "greeting_delay_ms" => {
+                    draft.greeting_delay_ms = delay(reader, value);
+                }
                 "proxy" => draft.proxy = reader.strings(AT, name, value),
                 _ => draft.xclient = reader.strings(AT, name, value),
             }
         }
         draft
     });
+}
+
+/// `greeting_delay_ms`, which unlike other numbers may be 0.
+fn delay(reader: &mut Reader, value: Value<'_, '_>) -> Option<Said<u64>> {
+    if let DeValue::Integer(digits) = value.get_ref()
+        && let Ok(ms) = u64::from_str_radix(digits.as_str(), digits.radix())
+    {
+        return Some(reader.said(ms, value));
+    }
+    reader.mistyped("listener", "greeting_delay_ms", value);
+    None
 }
 
 /// The listeners, at least one.
@@ -270,6 +304,24 @@ fn trust(build: &mut Build<'_>, draft: Draft, listener: &mut Listener) {
     let mask_source = listener.mask_source;
     listener.mask_source = truth("mask_source", draft.mask_source, mask_source, &mail[..2]);
     listener.defer = truth("defer", draft.defer, false, &[Smtp]);
+    if let Some(said) = draft.greeting_delay_ms {
+        match (protocol, said.value) {
+            (Smtp, 0..=GREETING_DELAY_MS_MAX) => listener.greeting_delay_ms = said.value,
+            (Smtp, ms) => {
+                let what = format!(
+                    "{ms} ms is longer than senders wait; expected at most {GREETING_DELAY_MS_MAX}"
+                );
+                build.wrong(&said, what);
+            }
+            (_, _) => {
+                let is = protocol.name();
+                build.wrong(
+                    &said,
+                    format!("greeting_delay_ms is for smtp; this listener speaks {is}"),
+                );
+            }
+        }
+    }
     listener.proxy = build.networks("listener", "proxy", &draft.proxy);
     listener.xclient = build.networks("listener", "xclient", &draft.xclient);
     if let (Imap, Some(said)) = (protocol, draft.xclient.first()) {
