@@ -381,7 +381,7 @@ fn drips_end_a_session() {
         ..Limits::default()
     });
     let begin = "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n";
-    for (said, replies) in [("EHLO c\r\nN", 1), (begin, 4)] {
+    for said in ["EHLO c\r\nN", begin] {
         let mut stream = std::net::TcpStream::connect(server.mx).expect("connected");
         // The reading paces the writing.
         let pace = std::time::Duration::from_millis(5);
@@ -400,7 +400,7 @@ fn drips_end_a_session() {
             }
         });
         assert!(cut, "the server waited for all of it");
-        assert!(heard.contains("421 4.4.2 Too slow"), "{replies}: {heard}");
+        assert!(heard.contains("421 4.4.2 Too slow"), "{heard}");
     }
 }
 

@@ -1,20 +1,21 @@
 #![allow(dead_code)]
 //! A whole server for tests: one shard, LMDB in a scratch directory, all roles on loopback; and a plain client.
 
-use ringpost_admission::Admission;
+use ringpost_admission::{Admission, Budget};
+use ringpost_api::item::Item;
 use ringpost_api::store::{Changed, Feed};
 use ringpost_api::table::{BlobRow, MessageRow};
 use ringpost_api::write::AliasTarget;
-use ringpost_api::{Outcome, Store, Write, read};
+use ringpost_api::{Outcome, Snapshot, Store, Write, read};
 use ringpost_delivery::Post;
-use ringpost_directory::{Directory, Domains, LocalDomain, secret};
+use ringpost_directory::{Directory, Domains, LocalDomain, Rule, Rules, secret};
 use ringpost_lmdb::Lmdb;
 use ringpost_log::file::{Blocking, now};
 use ringpost_login::Door;
 use ringpost_runtime::{Bind, Entrance, Listener, Machine, Options, TlsServer, spawn};
 use ringpost_smtpd::{Context, Policy, Role, Setup, TlsMode, send_away, serve};
 use ringpost_types::limit::Limits;
-use ringpost_types::{AccountId, Domain, MailboxId, Uid};
+use ringpost_types::{AccountId, Cidr, Domain, ItemId, MailboxId, Uid};
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::ControlFlow;
@@ -64,6 +65,21 @@ pub struct Stored {
     pub octets: Vec<u8>,
 }
 
+/// What a server is made of beside the usual.
+#[derive(Default)]
+pub struct Wanted {
+    pub limits: Limits,
+    /// For all listeners.
+    pub policy: Policy,
+    /// There is an outbound queue.
+    pub queue: bool,
+    pub rules: Vec<Rule>,
+    /// Who is counted and bounded, of those that are not on loopback: nobody, unless this is so.
+    pub counted: bool,
+    /// A proxy in front of every listener.
+    pub proxied: bool,
+}
+
 impl Server {
     /// alice and bob at example.org, alias both@ for the two; the password of both is `secret`.
     pub fn start(limits: Limits) -> Server {
@@ -72,6 +88,23 @@ impl Server {
 
     /// The same with a policy for all listeners.
     pub fn with(limits: Limits, policy: Policy) -> Server {
+        Server::of(Wanted {
+            limits,
+            policy,
+            ..Wanted::default()
+        })
+    }
+
+    /// The same with rules, a queue, bounds. `far@` leads to another host, `mixed@` to alice and another host.
+    pub fn of(wanted: Wanted) -> Server {
+        let Wanted {
+            limits,
+            policy,
+            queue,
+            rules,
+            counted,
+            proxied,
+        } = wanted;
         let data = tempfile::tempdir().expect("a directory");
         let store = Lmdb::open(data.path(), ringpost_lmdb::Options::default()).expect("a store");
         let commits = Arc::new(Commits::default());
@@ -98,10 +131,22 @@ impl Server {
                 .unwrap_or_else(|| ([0; 4], 0).into())
         };
         let (mx, submission, submissions) = (port(0), port(1), port(2));
-        let directory = Directory::new(Domains::new(vec![LocalDomain::new(
-            Domain::parse("example.org").expect("a domain"),
-        )]));
+        let mut domain = LocalDomain::new(Domain::parse("example.org").expect("a domain"));
+        domain.traps = vec!["trap@example.org".parse().expect("an address")];
+        let domains = Domains::new(vec![domain]);
+        let directory = Directory::new(Rules::new(domains, rules, Vec::new()));
         let (directory, path) = (Arc::new(directory), data.path().to_owned());
+        let admission = match counted {
+            true => {
+                let policy = ringpost_admission::Policy::new(&limits, Vec::new());
+                Admission::new(policy, 1_024, Budget::unbounded(), [1, 2])
+            }
+            false => Admission::open_door(),
+        };
+        let proxies: Vec<Cidr> = match proxied {
+            true => vec!["127.0.0.1".parse().expect("a network")],
+            false => Vec::new(),
+        };
         let options = Options {
             shards: Some(1),
             pin: false,
@@ -110,11 +155,10 @@ impl Server {
         };
         let (shard_store, listeners) = (store.clone(), Arc::new(listeners));
         let (ready, is_ready) = mpsc::channel();
-        let admission = Admission::open_door();
         let machine = Machine::start(options, move |shard| {
             let (store, path, listeners) = (shard_store.clone(), path.clone(), listeners.clone());
             let (directory, tls, ready) = (directory.clone(), tls.clone(), ready.clone());
-            let (policy, admission) = (policy.clone(), admission.clone());
+            let (policy, admission, proxies) = (policy.clone(), admission.clone(), proxies.clone());
             spawn(async move {
                 let end = store.log_end(shard.id);
                 let post = Post::open(&shard, store.clone(), &path, end, Default::default())
@@ -141,10 +185,10 @@ impl Server {
                         tls_mode: *tls_mode,
                         tls: Some(tls.clone()),
                         open: Rc::clone(&open),
-                        queue: false,
+                        queue,
                         policy: policy.clone(),
                     });
-                    let entrance = Entrance::new(admission.clone(), &[], send_away);
+                    let entrance = Entrance::new(admission.clone(), &proxies, send_away);
                     listener.serve_through(&shard, Some(entrance), move |connection| {
                         serve(connection, context.clone())
                     });
@@ -167,14 +211,18 @@ impl Server {
             other => panic!("{other:?}"),
         };
         let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
-        let targets = vec![AliasTarget::Account(alice), AliasTarget::Account(bob)];
-        write(
-            &*store,
-            Write::AliasPut {
-                address: "both@example.org".into(),
-                targets,
-            },
-        );
+        let remote = || AliasTarget::Address("x@elsewhere.example".into());
+        for (name, targets) in [
+            (
+                "both",
+                vec![AliasTarget::Account(alice), AliasTarget::Account(bob)],
+            ),
+            ("far", vec![remote()]),
+            ("mixed", vec![AliasTarget::Account(alice), remote()]),
+        ] {
+            let address = format!("{name}@example.org");
+            write(&*store, Write::AliasPut { address, targets });
+        }
         let machine = Some(machine);
         Server {
             machine,
@@ -208,6 +256,39 @@ impl Server {
         uids.into_iter()
             .map(|uid| self.stored(account, uid))
             .collect()
+    }
+
+    /// What `look` finds in the store, once it is there.
+    pub fn found<T>(&self, look: impl Fn(&dyn Snapshot) -> Option<T>) -> T {
+        let mut guard = self.commits.count.lock().expect("no panic");
+        loop {
+            let snapshot = self.store.snapshot().expect("a snapshot");
+            if let Some(found) = look(&*snapshot) {
+                return found;
+            }
+            drop(snapshot);
+            // Not every write is in the change feed.
+            let pace = Duration::from_millis(20);
+            guard = self
+                .commits
+                .more
+                .wait_timeout(guard, pace)
+                .expect("no panic")
+                .0;
+        }
+    }
+
+    /// Items of the queue, once there are `count`.
+    pub fn queue(&self, count: usize) -> Vec<Item> {
+        self.found(|snapshot| {
+            let mut items = Vec::new();
+            read::items(snapshot, ItemId(1), |_, row| {
+                items.push(row.to_item());
+                ControlFlow::Continue(())
+            })
+            .expect("items");
+            (items.len() >= count).then_some(items)
+        })
     }
 
     fn uids(&self, account: AccountId) -> Vec<Uid> {
@@ -311,6 +392,13 @@ impl Client {
     pub fn connect(to: SocketAddr) -> Client {
         let mut client = Client::of(tcp(to));
         assert_eq!(client.reply(), "220 mx.example.org ESMTP Ringpost\r\n");
+        client
+    }
+
+    /// Connects by a proxy that says whom it speaks for.
+    pub fn proxied(to: SocketAddr, ip: &str) -> Client {
+        let mut client = Client::of(tcp(to));
+        client.send(format!("PROXY TCP4 {ip} 127.0.0.1 1025 25\r\n"));
         client
     }
 
