@@ -22,7 +22,8 @@ pub(crate) struct Transaction {
     addressed: Addressed,
     /// Names the mail in Received, in the reply and in events.
     id: TraceId,
-    ingest: Option<Ingest>,
+    /// Apart: a session without a mail is smaller.
+    ingest: Option<Box<Ingest>>,
     /// Our own fields; kept for its memory.
     head: Vec<u8>,
 }
@@ -163,7 +164,7 @@ impl Transaction {
                 unix,
             });
         }
-        self.ingest = Some(ingest);
+        self.ingest = Some(Box::new(ingest));
         Ok(())
     }
 
