@@ -14,10 +14,11 @@
 //! Invariant: a recipient that is refused leaves nothing behind, however far it had come.
 
 use crate::outgoing::{Outgoing, Wishes};
-use crate::{Context, refusal};
+use crate::refusal;
 use ringpost_api::Snapshot;
 use ringpost_api::read::{self, Room};
 use ringpost_delivery::Recipient;
+use ringpost_directory::resolve::resolve;
 use ringpost_directory::{Action, Facts, Found, Rules};
 use ringpost_types::{AccountId, Address, Reply};
 
@@ -39,7 +40,8 @@ pub(crate) struct Addressed {
 
 /// What a recipient is judged by.
 pub(crate) struct Case<'c> {
-    pub context: &'c Context,
+    /// There is a queue.
+    pub queue: bool,
     pub facts: &'c Facts<'c>,
     pub wishes: &'c Wishes,
     /// Octets of the mail as MAIL told them, else 0.
@@ -125,16 +127,16 @@ impl Addressed {
         let decision = rules.decide(case.facts, address);
         let mut plan = Plan::default();
         match decision.action {
-            Action::Deliver => plan.resolve(case, snapshot, address)?,
+            Action::Deliver => plan.resolve(case, rules, snapshot, address)?,
             Action::Forward(to) => to
                 .iter()
-                .try_for_each(|to| plan.resolve(case, snapshot, to))?,
+                .try_for_each(|to| plan.resolve(case, rules, snapshot, to))?,
             Action::Relay(_) => plan.leave.push(address.clone()),
             Action::Reject(reply) => return Err(reply.clone()),
             // The rules go on behind a tag by themselves.
             Action::Discard | Action::Tag(_) => {}
         }
-        if !plan.leave.is_empty() && !case.context.setup.queue {
+        if !plan.leave.is_empty() && !case.queue {
             return Err(refusal::NO_QUEUE);
         }
         let leaving = self.outgoing.as_ref().map_or(0, |out| out.count());
@@ -188,10 +190,11 @@ impl Plan {
     fn resolve(
         &mut self,
         case: &Case<'_>,
+        rules: &Rules,
         snapshot: &dyn Snapshot,
         to: &Address,
     ) -> Result<(), Reply> {
-        let found = case.context.setup.directory.resolve(snapshot, to);
+        let found = resolve(snapshot, rules.domains(), to, None);
         let targets = match found.map_err(|_| refusal::TROUBLE)? {
             Found::Local(targets) => targets,
             Found::NoSuchUser => return Err(refusal::NO_SUCH_USER),

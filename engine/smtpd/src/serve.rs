@@ -197,21 +197,27 @@ impl Dialogue {
             }
             Action::Body(_) => unreachable!("a detached action lends nothing"),
             Action::Mail(mail) => {
-                let asked = mail.reverse_path.clone();
                 let answer = match self.transaction.mail(context, mail, &origin) {
                     Ok(()) => self.visitor.may(Count::Messages),
                     refused => refused,
                 };
-                let from = asked.map_or(String::new(), |address| address.to_string());
-                self.answer(format_args!("MAIL <{from}>"), answer);
+                if let Err(reply) = &answer {
+                    let asked = self.transaction.mail_refused();
+                    event!(
+                        self.trace,
+                        "MAIL {asked} refused: {} {}",
+                        reply.code,
+                        reply.text
+                    );
+                }
+                self.session.answer(answer);
             }
             Action::Recipient(rcpt) => {
-                let asked = rcpt.path.clone();
                 let answer = match self.visitor.may(Count::Recipients) {
-                    Ok(()) => self.recipient(rcpt, connection),
+                    Ok(()) => self.recipient(&rcpt, connection),
                     refused => refused,
                 };
-                self.answer(format_args!("RCPT {asked}"), answer);
+                self.answer(format_args!("RCPT {}", rcpt.path), answer);
             }
             Action::Begin { size } => {
                 let answer = self.transaction.begin(context, size, &origin);
@@ -258,16 +264,17 @@ impl Dialogue {
     }
 
     /// Judges a recipient; traps see it first.
-    fn recipient(&mut self, rcpt: Rcpt, connection: &Connection) -> Result<(), Reply> {
+    fn recipient(&mut self, rcpt: &Rcpt, connection: &Connection) -> Result<(), Reply> {
         let context = &*self.context;
         let ip = self.visitor.peer.ip();
         if context.setup.policy.defer {
             self.hits.hit(context, ip, Trap::Defer, self.trace);
             return Err(refusal::DEFERRED);
         }
+        let rules = context.setup.directory.rules();
         if let Recipient::Mailbox(address) = &rcpt.path
             && self.visitor.login.is_none()
-            && context.setup.directory.domains().is_trap(address)
+            && rules.domains().is_trap(address)
         {
             self.hits.hit(context, ip, Trap::Address, self.trace);
             return Err(refusal::NO_SUCH_USER);
@@ -278,7 +285,7 @@ impl Dialogue {
             tls: connection.tls(),
             login: self.visitor.login.as_ref(),
         };
-        self.transaction.recipient(context, rcpt, &origin)
+        self.transaction.recipient(context, &rules, rcpt, &origin)
     }
 
     /// Goes on with a login, or ends it.

@@ -8,7 +8,7 @@ use crate::addressed::{Addressed, Case};
 use crate::outgoing::{self, Wishes};
 use crate::{Context, Role, author, refusal};
 use ringpost_delivery::{Arrived, Completion, Envelope, Ingest, Received, Sender};
-use ringpost_directory::{Facts, Login};
+use ringpost_directory::{Facts, Login, Rules};
 use ringpost_runtime::{Endpoint, TlsInfo, event, time};
 use ringpost_smtp::{Mail, Rcpt, Recipient, Session};
 use ringpost_types::reply::Enhanced;
@@ -77,7 +77,7 @@ impl Transaction {
         self.ingest = None;
     }
 
-    /// MAIL. A user's reverse-path must lead to the user. RFC 6409 §6.1.
+    /// MAIL. A user's reverse-path must lead to the user. RFC 6409 §6.1. After a refusal [`Transaction::mail_refused`].
     pub(crate) fn mail(
         &mut self,
         context: &Context,
@@ -85,6 +85,7 @@ impl Transaction {
         origin: &Origin<'_>,
     ) -> Result<(), Reply> {
         self.clear();
+        let mail = self.mail.insert(mail);
         let setup = &context.setup;
         if !setup.post.has_room_for(mail.size.unwrap_or(0)) {
             return Err(refusal::NO_ROOM);
@@ -105,42 +106,46 @@ impl Transaction {
         {
             return Err(reply.clone());
         }
-        self.mail = Some(mail);
         Ok(())
+    }
+
+    /// What MAIL had asked for; it is forgotten.
+    pub(crate) fn mail_refused(&mut self) -> String {
+        self.mail
+            .take()
+            .map_or(String::new(), |mail| mail.to_string())
     }
 
     /// RCPT.
     pub(crate) fn recipient(
         &mut self,
         context: &Context,
-        rcpt: Rcpt,
+        rules: &Rules,
+        rcpt: &Rcpt,
         origin: &Origin<'_>,
     ) -> Result<(), Reply> {
         let setup = &context.setup;
-        let address = match rcpt.path {
+        let postmaster;
+        let address = match &rcpt.path {
             Recipient::Mailbox(address) => address,
-            Recipient::Postmaster => setup
-                .directory
-                .postmaster_address()
-                .ok_or(refusal::NO_SUCH_USER)?,
+            Recipient::Postmaster => {
+                postmaster = setup.directory.postmaster_address();
+                postmaster.as_ref().ok_or(refusal::NO_SUCH_USER)?
+            }
         };
-        let Some(mail) = &self.mail else {
-            return Err(refusal::TROUBLE);
-        };
-        let wishes = Wishes {
-            notify: rcpt.notify,
-            orcpt: rcpt.orcpt,
-        };
+        let mail = self.mail.as_ref().ok_or(refusal::TROUBLE)?;
         let case = Case {
-            context,
+            queue: setup.queue,
             facts: &origin.facts(context, mail.reverse_path.as_ref()),
-            wishes: &wishes,
+            wishes: &Wishes {
+                notify: rcpt.notify,
+                orcpt: rcpt.orcpt.clone(),
+            },
             octets: mail.size.unwrap_or(0),
             held: mail.hold.is_some(),
         };
-        let rules = setup.directory.rules();
         let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-        self.addressed.add(&case, &rules, &*snapshot, &address)
+        self.addressed.add(&case, rules, &*snapshot, address)
     }
 
     /// A body begins: its first octets are our own fields.
