@@ -120,7 +120,7 @@ fn thousand_fields() -> Vec<u8> {
 }
 
 fn nul() -> Vec<u8> {
-    b"From: a\0lice@example.test\r\nSubject: nul \0 here\r\n\r\nbody \0\0 with NULs\r\n\0\r\n"
+    b"From: a\0lice@example.test\r\nSubject: nul \0 here\r\n\r\nbody \0\0 with NULs\r\n\0!\r\n"
         .to_vec()
 }
 
