@@ -456,6 +456,11 @@ impl Session {
         text
     }
 
+    /// Octets of memory that the transcript takes.
+    pub fn transcript_octets(&self) -> usize {
+        self.transcript.held_octets()
+    }
+
     /// A reply that the service gives by itself, for the transcript.
     pub fn record(&mut self, reply: &Reply) {
         self.transcript.reply(reply);

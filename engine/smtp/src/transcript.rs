@@ -88,6 +88,11 @@ impl Transcript {
         self.now_ms = unix_ms;
     }
 
+    /// Octets of memory that it takes.
+    pub(crate) fn held_octets(&self) -> usize {
+        self.octets.capacity()
+    }
+
     /// Now, in milliseconds since 1970.
     pub(crate) fn unix_ms(&self) -> u64 {
         self.now_ms

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`context`] (what sessions share), [`serve`] (one connection's life); around it `greeting` (before it
 //! begins), `client` (who is at the other end), `login` (AUTH), `patience` (how long a peer is waited for), `tarpit` (how
-//! slowly guessers are answered), `answer` (replies on their way out), `trap`, `kept` (transcripts); then `transaction`
+//! slowly guessers are answered), `answer` (replies on their way out), `trap`, `end`, `kept` (transcripts); then `transaction`
 //! (one mail): `addressed` (whom it is for), `outgoing` (what of it leaves), `author` (in whose name it is); `refusal`
 //! (what each error is answered).
 //!
@@ -15,6 +15,7 @@ mod answer;
 mod author;
 mod client;
 pub mod context;
+mod end;
 mod greeting;
 mod kept;
 mod login;

@@ -8,13 +8,15 @@
 
 use crate::client::Visitor;
 use crate::context::{Context, TlsMode};
+use crate::end::End;
 use crate::greeting::{self, Manners};
 use crate::login::{self, Progress};
 use crate::patience::Waiting;
 use crate::transaction::{Origin, Transaction};
 use crate::trap::{Hits, Trap};
 use crate::{Role, answer, kept, refusal, tarpit};
-use ringpost_admission::{Count, Verdict};
+use ringpost_admission::memory::Use;
+use ringpost_admission::{Count, Share, Verdict};
 use ringpost_login::Talk;
 use ringpost_runtime::time::{self, Duration, First, first, sleep};
 use ringpost_runtime::{Connection, event};
@@ -22,64 +24,6 @@ use ringpost_smtp::{Action, Rcpt, Recipient, Session, reply};
 use ringpost_types::{Reply, TraceId};
 use std::rc::Rc;
 use std::{fmt, io};
-
-/// How a connection ended, for its event.
-enum End {
-    /// QUIT, or a last reply of the session's own.
-    Closed,
-    /// The peer left without QUIT.
-    Left,
-    /// Nothing heard.
-    Idle,
-    /// Octets came, but too slowly.
-    Slow,
-    /// It spoke before the greeting.
-    Early,
-    /// It was refused once too often.
-    Banned,
-    /// Memory is short, and it did nothing.
-    Spared,
-    /// The server drains.
-    Drained,
-    /// The connection broke.
-    Broken(io::Error),
-}
-
-impl End {
-    /// What the peer is told at last.
-    fn reply(&self) -> Option<Reply> {
-        match self {
-            End::Idle => Some(reply::IDLE_TOO_LONG),
-            End::Slow => Some(refusal::TOO_SLOW),
-            End::Early => Some(refusal::TALKED_EARLY),
-            End::Banned => Some(reply::TOO_MANY_ERRORS),
-            End::Spared => Some(refusal::SPARED),
-            End::Drained => Some(reply::SHUTTING_DOWN),
-            End::Closed | End::Left | End::Broken(_) => None,
-        }
-    }
-
-    /// Whether the session failed by it, whatever was said before.
-    fn is_failure(&self) -> bool {
-        matches!(self, End::Slow | End::Early | End::Banned)
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            End::Closed => f.write_str("closed"),
-            End::Left => f.write_str("left by the peer"),
-            End::Idle => f.write_str("idle for too long"),
-            End::Slow => f.write_str("too slow"),
-            End::Early => f.write_str("spoke before the greeting"),
-            End::Banned => f.write_str("banned"),
-            End::Spared => f.write_str("idle while memory is short"),
-            End::Drained => f.write_str("drained"),
-            End::Broken(error) => write!(f, "broken: {error}"),
-        }
-    }
-}
 
 /// Says in place of a greeting why a peer is not let in.
 pub fn send_away(verdict: &Verdict, out: &mut Vec<u8>) {
@@ -106,6 +50,7 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
         refusals: 0,
         has_failed: false,
         hits: Hits::default(),
+        remembered: connection.shard().budget.share(Use::Transcripts),
         trace,
         context,
     };
@@ -142,6 +87,8 @@ struct Dialogue {
     /// Something was refused, for good or for now.
     has_failed: bool,
     hits: Hits,
+    /// What the transcript takes of the server's memory.
+    remembered: Share,
     trace: TraceId,
 }
 
@@ -385,6 +332,10 @@ impl Dialogue {
         );
         if let Some(bounds) = self.waiting.next(phase, begun, &setup.limits) {
             bounds.apply(connection);
+        }
+        let remembered = self.session.transcript_octets() as u64;
+        if remembered != self.remembered.octets() {
+            self.remembered.set(remembered);
         }
         let is_idle = self.session.is_idle();
         connection.spare(is_idle && self.visitor.login.is_none());
