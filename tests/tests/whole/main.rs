@@ -11,4 +11,5 @@ mod mails;
 mod migration;
 mod roundtrip;
 mod search;
+mod smtp_policy;
 mod smtp_trace;
