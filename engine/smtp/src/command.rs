@@ -109,7 +109,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
         STARTTLS => alone(rest, Command::StartTls),
         AUTH => auth(rest),
         XCLIENT => Ok(Command::Xclient(rest)),
-        ETRN | ATRN | TURN | SEND | SOML | SAML | BURL => Ok(Command::Absent),
+        ETRN | ATRN | TURN | SEND | SOML | SAML | BURL => ascii(rest).map(|()| Command::Absent),
         GET | POST | PUT | CONNECT | OPTIONS => Err(BadCommand::Web),
         _ => Err(BadCommand::Unknown),
     }

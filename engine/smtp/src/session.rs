@@ -228,6 +228,8 @@ pub struct Session {
     queued_more: Vec<Reply>,
     /// What XCLIENT said that outlives its session, and what it says while the service is asked.
     proxied: Option<Box<proxy::Proxied>>,
+    /// A chunk in the middle was refused; those that the client had sent behind it are no errors of their own.
+    chunk_refused: bool,
     /// The last command was DATA, refused: what comes next may be a mail of a client that does not wait.
     data_refused: bool,
     errors: u64,
@@ -255,6 +257,7 @@ impl Session {
             queued: None,
             queued_more: Vec::new(),
             proxied: None,
+            chunk_refused: false,
             data_refused: false,
             errors: 0,
             login_failures: 0,

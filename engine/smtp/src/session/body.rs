@@ -82,9 +82,15 @@ impl Session {
                 self.phase = Phase::Command;
                 self.say(reply::CHUNK_TAKEN)
             }
+            Some(refusal) if self.chunk_refused && !self.transaction.open => {
+                self.phase = Phase::Command;
+                self.chunk_refused = !last;
+                self.say_uncounted(refusal)
+            }
             // One answer to a chunk in the middle: RFC 2033 §4.2 speaks of the final one.
             Some(refusal) if !last => {
                 self.phase = Phase::Command;
+                self.chunk_refused = self.transaction.open;
                 self.reset(refusal)
             }
             Some(refusal) => self.end_refused(refusal),

@@ -20,6 +20,7 @@ impl Session {
             _ => self.transcript.command(line),
         }
         self.data_refused = false;
+        self.chunk_refused &= matches!(command, Command::Bdat { .. });
         if self.tls == Tls::Required && !allowed_before_tls(&command) {
             return self.refuse(command, reply::TLS_FIRST);
         }

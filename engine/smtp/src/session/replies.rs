@@ -16,6 +16,12 @@ impl Session {
         self.next_reply().map_or(Action::More, Action::Reply)
     }
 
+    /// The same for a refusal that only follows from another one.
+    pub(super) fn say_uncounted<'i>(&mut self, reply: Reply) -> Action<'i> {
+        self.queued = Some(reply);
+        self.next_reply().map_or(Action::More, Action::Reply)
+    }
+
     /// Ends the transaction, if there is one, and says `reply`.
     pub(super) fn reset<'i>(&mut self, reply: Reply) -> Action<'i> {
         if !self.transaction.open {

@@ -30,6 +30,23 @@ fn errors() {
     );
 }
 
+/// A client that pipelines chunks has sent the next ones before it hears that one is refused.
+#[test]
+fn chunks_behind_a_refused_one_are_no_errors() {
+    let mut played = Played::new(MX);
+    let begin = b"HELO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<bob@example.org>\r\nBDAT 2\r\n\n\n";
+    let said = played.whole(&[&begin[..], &b"BDAT 1\r\na".repeat(30)].concat());
+    let follows = "< 503 5.5.1 Say MAIL first";
+    assert_eq!(said[said.len() - 30..], vec![follows; 30]);
+    assert_eq!(
+        played.whole(b"BDAT 1 LAST\r\naNOOP\r\n"),
+        [follows, "< 250 2.0.0 Ok"]
+    );
+    // Behind the last one they are.
+    let said = played.whole(&b"BDAT 1\r\na".repeat(20));
+    assert_eq!(said.last().map(String::as_str), Some("* close"));
+}
+
 #[test]
 fn failed_logins() {
     let mut played = Played::new(SUBMISSION_TLS);
