@@ -33,7 +33,10 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     smtp::COMMAND,
+    smtp::PARAMETERS,
     smtp::SESSION,
+    smtp::BDAT,
+    smtp::XCLIENT,
     smtp::DOT,
     imap::COMMANDS,
     imap::MAILBOX,

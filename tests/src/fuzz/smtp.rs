@@ -1,14 +1,17 @@
-//! SMTP: one command line, whole sessions, dot transparency.
+//! SMTP: one command line, dot transparency; whole sessions, chunks, parameters and XCLIENT in rooms of their own.
+
+mod chunks;
+mod parameters;
+mod session;
 
 use super::{Target, cuts, lines};
 use crate::random::Random;
 use ringpost_smtp::dot::{Step, Undot};
-use ringpost_smtp::session::{Action, Mechanisms, Options, Session};
-use ringpost_smtp::{Recipient, Role, Tls, command};
-use ringpost_types::Reply;
-use ringpost_types::limit::Limits;
-use ringpost_types::reply::Enhanced;
-use std::rc::Rc;
+use ringpost_smtp::{Command, command};
+
+pub use chunks::BDAT;
+pub use parameters::{PARAMETERS, XCLIENT};
+pub use session::SESSION;
 
 pub const COMMAND: Target = Target {
     name: "smtp-command",
@@ -19,14 +22,15 @@ pub const COMMAND: Target = Target {
         // RFC 5321 §2.3.8: a command has no bare line end, whatever it is.
         let broken = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
         assert!(read.is_err() || !input.iter().any(broken), "{read:?}");
+        // RFC 5321 §2.4: outside of addresses and their parameters it is ASCII, or is told that it is not.
+        match read {
+            Ok(Command::Mail(..) | Command::Rcpt(..) | Command::Xclient(_)) | Err(_) => {}
+            Ok(Command::Vrfy { .. } | Command::Expn) => {}
+            // The session judges the name.
+            Ok(Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_)) => {}
+            Ok(read) => assert!(input.is_ascii(), "{read:?}"),
+        }
     },
-};
-
-pub const SESSION: Target = Target {
-    name: "smtp-session",
-    seeds: sessions,
-    words: WORDS,
-    check: check_session,
 };
 
 pub const DOT: Target = Target {
@@ -73,6 +77,12 @@ const LINES: &[&str] = &[
     "STARTTLS",
     "AUTH PLAIN AGEAYg==",
     "AUTH LOGIN",
+    "AUTH STEPS =",
+    "XCLIENT NAME=a ADDR=192.0.2.1",
+    "MAIL FROM:<a@b.example> RET=HDRS ENVID=x BY=60;N HOLDFOR=60 MT-PRIORITY=-1 REQUIRETLS",
+    "RCPT TO:<b@example.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+2Bc@example.org",
+    "ETRN example.org",
+    "VRFY d\u{f6}rte SMTPUTF8",
     "QUIT",
 ];
 
@@ -89,107 +99,19 @@ const WORDS: &[&[u8]] = &[
     b"STARTTLS\r\n",
     b"SIZE=",
     b"AUTH PLAIN ",
+    b"AUTH STEPS\r\n",
+    b"b25l\r\n",
+    b"*\r\n",
+    b"LHLO x\r\n",
+    b"XCLIENT HELO=a\r\n",
+    b"BODY=BINARYMIME",
+    b"ORCPT=rfc822;",
+    b"\0.\r\n",
     b"<",
     b">",
     b"@",
     b"\"",
 ];
-
-fn sessions() -> Vec<Vec<u8>> {
-    let envelope = "EHLO client.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<b@c.example>\r\n";
-    let all: String = LINES.iter().map(|line| format!("{line}\r\n")).collect();
-    vec![
-        format!("{envelope}DATA\r\nSubject: x\r\n\r\n..hello\r\n.\r\nQUIT\r\n").into_bytes(),
-        format!(
-            "{envelope}RCPT TO:<nobody@c.example>\r\nBDAT 5\r\nhelloBDAT 5 LAST\r\nworldRSET\r\n"
-        )
-        .into_bytes(),
-        format!("{envelope}DATA\r\nbare\nline\r\n.\r\nMAIL FROM:<>\r\n").into_bytes(),
-        all.into_bytes(),
-    ]
-}
-
-fn check_session(input: &[u8], random: &mut Random) {
-    let roles = [
-        (Role::Mx, Tls::Offered),
-        (Role::Submission, Tls::Active),
-        (Role::Lmtp, Tls::Absent),
-    ];
-    let (role, tls) = *random.pick(&roles);
-    let at_once = heard(input, &[input.len()], role, tls);
-    let cuts = cuts(input.len(), random);
-    assert_eq!(at_once, heard(input, &cuts, role, tls), "cut at {cuts:?}");
-}
-
-/// All replies and bodies of a session that is sent `input` in pieces; up to a TLS handshake, where what is
-/// dropped depends on the pieces.
-fn heard(input: &[u8], cuts: &[usize], role: Role, tls: Tls) -> String {
-    let options = Options {
-        role,
-        hostname: "mx.example".into(),
-        limits: Limits {
-            message_octets_max: 10_000,
-            smtp_recipients_max: 10,
-            ..Limits::default()
-        },
-        queue: true,
-        mechanisms: Mechanisms::default(),
-        xclient: false,
-    };
-    let mut session = Session::new(Rc::new(options), tls);
-    let (mut from, mut out, mut body) = (0, Vec::new(), Vec::new());
-    let mut steps = 0;
-    for &to in cuts {
-        loop {
-            steps += 1;
-            assert!(
-                steps < 64 + 64 * (input.len() + cuts.len()),
-                "the session does not advance"
-            );
-            let (used, action) = session.step(&input[from..to]);
-            from += used;
-            match action {
-                Action::More => break,
-                Action::Reply(reply) => reply.write(&mut out),
-                Action::Mail(_) | Action::Begin { .. } | Action::Authenticate { .. } => {
-                    session.answer(Ok(()));
-                }
-                Action::Response(_) | Action::Client(_) => session.answer(Ok(())),
-                Action::Recipient(recipient) => session.answer(known(&recipient.path)),
-                Action::Body(octets) => {
-                    assert!(!octets.is_empty());
-                    body.extend_from_slice(octets);
-                }
-                // What arrived of a mail that is refused depends on the pieces; that it is refused does not.
-                Action::Abandon | Action::Reset => body.clear(),
-                Action::Cancelled => {}
-                Action::Deliver => {
-                    out.append(&mut body);
-                    session.finish(Reply::new(250, Enhanced(2, 0, 0), "Taken."));
-                }
-                Action::StartTls | Action::Close => return told(&out),
-            }
-        }
-        assert!(
-            to - from <= session.line_octets_max(),
-            "a line is held beyond its limit"
-        );
-    }
-    told(&out)
-}
-
-fn told(octets: &[u8]) -> String {
-    octets.escape_ascii().to_string().replace("\\r\\n", "\n")
-}
-
-fn known(recipient: &Recipient) -> Result<(), Reply> {
-    match recipient {
-        Recipient::Mailbox(address) if address.local() == "nobody" => {
-            Err(Reply::new(550, Enhanced(5, 1, 1), "No such user."))
-        }
-        _ => Ok(()),
-    }
-}
 
 fn check_dot(input: &[u8], random: &mut Random) {
     let at_once = undotted(input, &[input.len()]);
