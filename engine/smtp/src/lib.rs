@@ -4,10 +4,9 @@
 //! place), [`extension`] (what EHLO offers: the table), [`path`], [`parameter`] and [`xtext`] (what MAIL and RCPT carry),
 //! [`envelope`] (what that means), [`client`] (XCLIENT), [`dot`] and [`chunk`] (the two ways a body comes), [`nul`] (a
 //! trick in it), [`line`] (cutting lines), [`reply`] (every reply), [`transcript`] (what was said), [`protocol`] (the word behind `with` in
-//! Received), [`auth`] (SASL PLAIN).
+//! Received).
 #![forbid(unsafe_code)]
 
-pub mod auth;
 pub mod chunk;
 pub mod client;
 pub mod command;
@@ -25,7 +24,6 @@ pub mod transcript;
 mod word;
 pub mod xtext;
 
-pub use auth::Credentials;
 pub use client::Client;
 pub use command::Command;
 pub use envelope::{Body, By, ByMode, Hold, Mail, Notify, Orcpt, Rcpt, Recipient, Ret};

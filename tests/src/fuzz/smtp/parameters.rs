@@ -327,16 +327,15 @@ fn write_client(client: &Client) -> String {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("IPV6:{ip}"),
     };
-    let text = |text: &Box<str>| xtext(text);
     [
-        attribute("NAME", &client.name, text),
+        attribute("NAME", &client.name, |text| xtext(text)),
         attribute("ADDR", &client.addr, address),
         attribute("PORT", &client.port, u16::to_string),
         attribute("PROTO", &client.extended, |extended| {
             if *extended { "esmtp" } else { "smtp" }.into()
         }),
-        attribute("HELO", &client.helo, text),
-        attribute("LOGIN", &client.login, text),
+        attribute("HELO", &client.helo, |text| xtext(text)),
+        attribute("LOGIN", &client.login, |text| xtext(text)),
         attribute("DESTADDR", &client.dest_addr, address),
         attribute("DESTPORT", &client.dest_port, u16::to_string),
     ]
