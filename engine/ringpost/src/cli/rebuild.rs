@@ -101,6 +101,16 @@ fn tell(rebuilt: &Rebuilt, text: &mut String) -> std::fmt::Result {
         "{} mails in {} messages; {} left out, of accounts that were removed; expunged mail whose space was not given back yet is among them",
         rebuilt.mails, rebuilt.messages, rebuilt.dropped
     )?;
+    if rebuilt.items > 0 {
+        writeln!(text, "{} items of the queue came back", rebuilt.items)?;
+    }
+    if rebuilt.held > 0 {
+        writeln!(
+            text,
+            "{} of them are held, for nobody knows whether they were sent: look with ringpost queue list --held, then release or drop them",
+            rebuilt.held
+        )?;
+    }
     match &rebuilt.old_index {
         Some(name) => writeln!(
             text,

@@ -8,6 +8,7 @@ use crate::control::client::{self, make_private};
 use crate::control::operation::{Operation, Progress, Teller, World};
 use crate::{config, setup};
 use clap::Args;
+use ringpost_api::apply::ITEMS_MAX;
 use ringpost_api::table::BlobRow;
 use ringpost_api::{Snapshot, Store, Write, read};
 use ringpost_lmdb::Lmdb;
@@ -16,6 +17,7 @@ use ringpost_log::LogError;
 use ringpost_migration::import::Place;
 use ringpost_migration::operations::perform as perform_write;
 use ringpost_migration::past;
+use ringpost_types::ItemId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
@@ -123,7 +125,7 @@ impl Restore {
             )));
         }
         make_private(to).map_err(unreachable(to))?;
-        let (data, notes) = self.configuration(&manifest, to)?;
+        let (data, mut notes) = self.configuration(&manifest, to)?;
         let mut bar = progress::Bar::new(self.json);
         let generation = Some(manifest.generation);
         backup::restore(&self.from, generation, &data, &mut |done, total| {
@@ -131,7 +133,7 @@ impl Restore {
         })?;
         bar.end();
         if !self.same_uids {
-            revalidate(&data)?;
+            notes.extend(renew(&data)?);
         }
         if has(&manifest, kept::JOURNAL) {
             let journal = backup::restore::file(&self.from, &manifest, kept::JOURNAL)?;
@@ -213,8 +215,9 @@ impl Restore {
 }
 
 /// Clients know UIDs that were given after the generation, and the store will give them again: every mailbox gets a new
-/// UIDVALIDITY, and clients look at everything anew. RFC 9051 §2.3.1.1.
-fn revalidate(data: &Path) -> Result<(), Failure> {
+/// UIDVALIDITY, and clients look at everything anew. RFC 9051 §2.3.1.1. And what was in the queue was sent since, most
+/// likely: it is held. What the operator has to know.
+fn renew(data: &Path) -> Result<Option<String>, Failure> {
     let options = ringpost_lmdb::Options {
         alarm: super::tell,
         ..Default::default()
@@ -228,8 +231,26 @@ fn revalidate(data: &Path) -> Result<(), Failure> {
     for account in accounts {
         perform_write(&*store, Write::Revalidate { account })?;
     }
+    let mut items = Vec::new();
+    read::due(&*store.snapshot()?, (0, ItemId(0)), |_, id| {
+        items.push(id);
+        ControlFlow::Continue(())
+    })?;
+    for some in items.chunks(ITEMS_MAX) {
+        let hold = Write::QueueHold {
+            items: some.to_vec(),
+            why: "restored from a backup: it may have been sent since".to_owned(),
+        };
+        perform_write(&*store, hold)?;
+    }
     store.close();
-    Ok(())
+    Ok((!items.is_empty()).then(|| {
+        let count = items.len();
+        format!(
+            "{count} items of the queue are held, for they may have been sent since: look with ringpost queue list --held, then \
+             release or drop them"
+        )
+    }))
 }
 
 /// Brings one mailbox back. The index of the generation stands in the data directory meanwhile.

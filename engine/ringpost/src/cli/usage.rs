@@ -79,6 +79,14 @@ fn whole(usage: &Usage, text: &mut String) -> std::fmt::Result {
         human(sum(|segment| segment.waiting_octets)),
         human(octets.saturating_sub(allocated))
     )?;
+    let tables = usage.indexes.iter().flat_map(|index| &index.tables);
+    let queue = tables.filter(|table| table.name == Table::Queue.name());
+    writeln!(
+        text,
+        "queue: {} items, {}",
+        queue.map(|table| table.rows).sum::<u64>(),
+        human(usage.table_octets(Table::Queue) + usage.table_octets(Table::Due))
+    )?;
     let search = usage.table_octets(Table::Text) + usage.table_octets(Table::Filter);
     let index = usage.indexes.iter().map(|index| index.used_octets);
     let index = index.sum::<u64>().max(1);
