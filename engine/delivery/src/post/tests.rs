@@ -161,6 +161,48 @@ fn accepted_mail_reaches_the_index_in_order() {
     assert!(accounts.eq(1..=20));
 }
 
+/// To an account here, to somebody elsewhere, to both: one record each. What only leaves has no text to be searched.
+#[test]
+fn a_mail_leaves_in_its_record() {
+    let item = Item {
+        sender: Some("s@example.net".into()),
+        recipients: vec![ringpost_api::item::Recipient {
+            address: "b@other.test".into(),
+            ..Default::default()
+        }],
+        ..Item::default()
+    };
+    let (store, sent) = (Arc::new(Kept::default()), item.clone());
+    run(store.clone(), move |_, post| {
+        let item = sent.clone();
+        async move {
+            let (here, away) = ([recipient(1, "a@example.org")], [item]);
+            let envelopes: [(&[Recipient], &[Item]); 3] =
+                [(&here, &[]), (&[], &away), (&here, &away)];
+            for (recipients, queue) in envelopes {
+                let envelope = Envelope {
+                    reverse_path: None,
+                    recipients,
+                    queue,
+                    unix: 0,
+                };
+                let mail = arrived(&post, b"Subject: s\r\n\r\ntext\r\n").await;
+                post.accept(envelope, mail).await.expect("taken");
+            }
+        }
+    });
+    let writes = store.writes.lock().expect("no panic");
+    let told = writes.iter().map(|write| match write {
+        Write::Deliver(deliver) => {
+            assert!(deliver.items.iter().all(|leaving| *leaving == item));
+            let text = !deliver.text.is_empty();
+            (deliver.targets.len(), deliver.items.len(), text)
+        }
+        other => panic!("{other:?}"),
+    });
+    assert!(told.eq([(1, 0, true), (0, 1, false), (1, 1, true)]));
+}
+
 #[test]
 fn an_append_waits_for_its_place() {
     run(Arc::default(), |shard, post| async move {
