@@ -14,7 +14,7 @@ use ringpost_api::row::{AddressRow, AddressTarget};
 use ringpost_api::table::{AccountRow, MailboxRow, Place, VERSION};
 use ringpost_api::write::{AliasTarget, Position};
 use ringpost_api::{Error, Table, key};
-use ringpost_types::{AccountId, Address, MailboxId, ModSeq, Uid};
+use ringpost_types::{AccountId, Address, MailboxId, ModSeq, Uid, address};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -399,6 +399,12 @@ impl Taking<'_> {
                     AddressTarget::Address(address) => Some(AliasTarget::Address(address.into())),
                 })
                 .collect();
+            // Version 2 wrote some keys otherwise; one that is as it should be stays as it is.
+            let new = std::str::from_utf8(key).map(address::key);
+            let key = match &new {
+                Ok(Ok(new)) => new.as_bytes(),
+                _ => key,
+            };
             if !targets.is_empty() {
                 failed = failed.take().or(self.address(key, &targets).err());
             }
