@@ -10,6 +10,7 @@ mod mails;
 mod mutate;
 mod records;
 mod recovery;
+mod sasl;
 mod smtp;
 mod texts;
 
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     smtp::BDAT,
     smtp::XCLIENT,
     smtp::DOT,
+    sasl::SASL,
     imap::COMMANDS,
     imap::MAILBOX,
     mails::MESSAGE,

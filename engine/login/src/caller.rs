@@ -69,12 +69,18 @@ impl Channel {
                 ..Channel::default()
             };
         };
-        Channel {
-            private: true,
-            binding: Binding {
+        // Who binds in TLS 1.2 expects `tls-unique`, which our TLS does not tell; offered nothing to bind to, such a
+        // client logs in by plain SCRAM. RFC 9266 §3.
+        let binding = match tls.version {
+            "TLSv1.3" => Binding {
                 exporter: tls.exporter,
                 end_point: tls.end_point.as_deref().map(Box::from),
             },
+            _ => Binding::default(),
+        };
+        Channel {
+            private: true,
+            binding,
             certificate: tls.client.as_deref().cloned().map(Rc::new),
         }
     }

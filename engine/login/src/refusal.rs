@@ -41,7 +41,7 @@ impl Refusal {
 
     /// Whether it was a guess: admission counts those.
     pub(crate) fn is_guess(self) -> bool {
-        matches!(self, Refusal::Credentials | Refusal::Binding)
+        matches!(self, Refusal::Credentials)
     }
 }
 
