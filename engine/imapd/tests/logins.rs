@@ -160,7 +160,7 @@ fn scram_once_there_are_keys() {
 #[test]
 fn app_passwords_open_what_they_are_for() {
     let server = quick();
-    let mut add = |name: &str, scopes: u32| {
+    let add = |name: &str, scopes: u32| {
         let made = app_password::generate().expect("random octets");
         let outcome = submit(
             &server.store,
