@@ -1,8 +1,10 @@
 //! The server as programs see it that this project did not write: swaks, curl, openssl, mbsync, Python's imaplib and
-//! smtplib, msmtp, smtp-source, and a real Postfix.
+//! smtplib, msmtp, smtp-source, gsasl, and a real Postfix.
 //!
 //! Built with `--features clients`; `.ci/install` brings the programs. A program that is missing fails its test.
 
+#[path = "clients/logins.rs"]
+mod logins;
 #[path = "clients/postfix.rs"]
 mod postfix;
 #[path = "clients/smtp.rs"]
