@@ -8,14 +8,16 @@ use ringpost_api::write::AliasTarget;
 use ringpost_api::{Error, Write};
 use ringpost_directory::account::{self, Refusal};
 use ringpost_directory::resolve::ADDRESSES_MAX;
-use ringpost_directory::{Directory, Found, How, Logins, Start, secret};
+use ringpost_directory::{Directory, Found, How};
 use ringpost_types::AccountId;
 
 /// What stands behind a name of ours.
-const NOBODY: (&[u32], &[&str]) = (&[], &[]);
+type Behind = (&'static [u32], &'static [&'static str]);
+
+const NOBODY: Behind = (&[], &[]);
 
 /// (address, its accounts, its other hosts' addresses); neither: there is no such user
-const CASES: &[(&str, (&[u32], &[&str]))] = &[
+const CASES: &[(&str, Behind)] = &[
     ("alice@example.org", (&[1], &[])),
     ("ALICE@EXAMPLE.ORG", (&[1], &[])),
     ("alice+tag@example.org", (&[1], &[])),
@@ -179,54 +181,6 @@ fn who_may_send_as_whom() {
         let got = directory.may_send_as(&map.0, AccountId(id), &address(text));
         assert_eq!(got, Ok(may), "{id} {text}");
     }
-}
-
-/// Ends a login the slow way, if it must.
-fn login(logins: &mut Logins, map: &Map, name: &str, password: &[u8], now_ms: u64) -> (bool, bool) {
-    match logins
-        .start(&map.0, name, password, now_ms)
-        .expect("the map answers")
-    {
-        Start::Known(login) => (true, login.account == AccountId(1)),
-        Start::Verify(attempt) => (false, logins.settle(attempt.verify(), now_ms).is_some()),
-    }
-}
-
-#[test]
-fn logins_are_known_for_minutes_and_no_longer() {
-    let phc = secret::hash(b"open").expect("hashes");
-    let other = secret::hash(b"open").expect("hashes");
-    let mut map = Map::default();
-    map.account(1, "alice@example.org", &phc, false);
-    map.account(2, "gone@example.org", &phc, true);
-    map.account(3, "mute@example.org", "", false);
-    let mut logins = Logins::new(4);
-    // (name, password, minutes, known without a hash, good)
-    let cases = [
-        ("alice@example.org", "wrong", 0, false, false),
-        ("alice@example.org", "open", 0, false, true),
-        ("ALICE@example.org", "open", 1, true, true),
-        ("alice@example.org", "wrong", 1, false, false),
-        ("alice@example.org", "open", 9, true, true),
-        ("alice@example.org", "open", 10, false, true),
-        ("gone@example.org", "open", 0, false, false),
-        ("mute@example.org", "", 0, false, false),
-        ("nobody@example.org", "open", 0, false, false),
-        ("no address", "open", 0, false, false),
-    ];
-    for (name, password, minutes, known, good) in cases {
-        let got = login(
-            &mut logins,
-            &map,
-            name,
-            password.as_bytes(),
-            minutes * 60_000,
-        );
-        assert_eq!(got, (known, good), "{name} {password} {minutes}");
-    }
-    map.account(1, "alice@example.org", &other, false);
-    let got = login(&mut logins, &map, "alice@example.org", b"open", 11 * 60_000);
-    assert_eq!(got, (false, true), "a changed hash is asked again");
 }
 
 #[test]

@@ -4,10 +4,10 @@
 // Each test program uses its own part of it.
 #![allow(dead_code)]
 
+use ringpost_admission::Admission;
 use ringpost_api::store::Sink;
 use ringpost_api::{Error, Outcome, ReplyTo, Store, Write};
 use ringpost_delivery::{Envelope, Post, Recipient};
-use ringpost_admission::Admission;
 use ringpost_directory::secret;
 use ringpost_imapd::{Context, Setup, TlsMode, serve};
 use ringpost_lmdb::Lmdb;

@@ -81,12 +81,11 @@ impl Account {
             }
             Account::Passwd(one) => {
                 let (name, named) = (one.name.clone(), one.named.clone());
-                let request =
-                    one.with_secret(|name, secret, keys| Request::AccountPasswd {
-                        name,
-                        secret,
-                        keys: Some(keys),
-                    });
+                let request = one.with_secret(|name, secret, keys| Request::AccountPasswd {
+                    name,
+                    secret,
+                    keys: Some(keys),
+                });
                 client::ask(&named.open()?, request?)?;
                 print(&format!("password of {name} changed\n"));
             }

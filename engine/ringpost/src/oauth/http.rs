@@ -204,7 +204,12 @@ mod tests {
 
     #[test]
     fn targets() {
-        const CASES: &[(&str, Option<(&str, u16, &str, &str)>)] = &[
+        /// URL; host, port, path, authority.
+        type Case = (
+            &'static str,
+            Option<(&'static str, u16, &'static str, &'static str)>,
+        );
+        const CASES: &[Case] = &[
             (
                 "https://id.example.org/a?b=c",
                 Some(("id.example.org", 443, "/a?b=c", "id.example.org")),

@@ -55,10 +55,13 @@ enum Verifier {
     Jwks(Jwks),
 }
 
+/// The shards' side, and the control plane's.
+pub type Sides = (Arc<dyn Tokens>, Desk);
+
 /// Both sides, where tokens are to be taken. Reads the files that the configuration names.
-pub fn open(config: &Config) -> Result<(Option<Arc<dyn Tokens>>, Option<Desk>), Failure> {
+pub fn open(config: &Config) -> Result<Option<Sides>, Failure> {
     let Some(oauth) = &config.auth.oauth else {
-        return Ok((None, None));
+        return Ok(None);
     };
     let verifier = verifier(oauth);
     let verifier = verifier.map_err(|error| Failure::not_well(format!("[auth.oauth]: {error}")))?;
@@ -70,7 +73,7 @@ pub fn open(config: &Config) -> Result<(Option<Arc<dyn Tokens>>, Option<Desk>), 
         verifier,
         patience: Duration::from_millis(limits.login_token_ms),
     };
-    Ok((Some(Arc::new(Asker(sender))), Some(desk)))
+    Ok(Some((Arc::new(Asker(sender)), desk)))
 }
 
 fn verifier(oauth: &Oauth) -> Result<Verifier, HttpError> {

@@ -98,7 +98,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         .unwrap_or_else(|| u16::try_from(machine::cpus()).unwrap_or(u16::MAX));
     let listeners = bind(&config.listeners, shards)?;
     let share = Share::of(files, shards, listeners.len());
-    let (tokens, oauth) = oauth::open(&config)?;
+    let (tokens, oauth) = oauth::open(&config)?.unzip();
     let logins = Roots::open(&config.data_dir, tokens)?;
     let policy = logins.policy(&config);
     let settings = Settings::new(&config.limits, share, policy);
