@@ -117,7 +117,8 @@ fn usage_errors_are_2() {
             "example.org",
         ],
         &["account", "add"],
-        &["queue", "list"],
+        &["queue", "frobnicate"],
+        &["account", "app-password", "add", "a@example.test"],
         &[
             "account",
             "add",
@@ -285,6 +286,53 @@ fn accounts_and_aliases_without_a_server() {
         "6 mailboxes         0 messages of 7             0 octets of 1000",
         "",
     );
+}
+
+#[test]
+fn app_passwords() {
+    let house = House::new();
+    let alice = "alice@example.test";
+    let app = |verb: &str, more: &[&str]| {
+        let command = [&["account", "app-password", verb, alice], more].concat();
+        house.run(&command, "")
+    };
+    let none = app("add", &["--name", "phone"]);
+    expect(&none, 1, "", "there is no account alice@example.test");
+    let added = house.run(&["account", "add", alice, "--password-stdin"], "secret\n");
+    expect(&added, 0, "added", "");
+    let made = app("add", &["--name", "phone", "--scope", "imap"]);
+    expect(&made, 0, "This is shown once", "");
+    let shown = text(&made.stdout);
+    let password = shown.lines().next().expect("the password first");
+    assert_eq!(
+        password.split('-').map(str::len).collect::<Vec<_>>(),
+        [5, 5, 5, 5, 6]
+    );
+    let again = app("add", &["--name", "phone"]);
+    expect(&again, 1, "", "phone exists already");
+    expect(
+        &app("add", &["--name", "a\nb"]),
+        1,
+        "",
+        "is no name for an app password",
+    );
+    expect(&app("add", &["--name", "desk"]), 0, "", "");
+    let unknown = app("add", &["--name", "tv", "--scope", "pop"]);
+    expect(&unknown, 2, "", "imap");
+    let listed = text(&app("list", &[]).stdout);
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines[0].starts_with("phone  imap "), "{listed}");
+    assert!(lines[1].starts_with("desk   smtp imap sieve "), "{listed}");
+    assert!(lines[1].ends_with("last used never"), "{listed}");
+    expect(&app("remove", &["--name", "phone"]), 0, "removed", "");
+    let gone = app("remove", &["--name", "phone"]);
+    expect(&gone, 1, "", "there is no app password phone");
+    let listed = text(&app("list", &["--json"]).stdout);
+    assert!(
+        listed.contains("\"desk\"") && !listed.contains("phone"),
+        "{listed}"
+    );
+    assert!(!listed.contains("sha256"), "no hash is shown");
 }
 
 #[test]

@@ -249,8 +249,9 @@ fn mechanisms(build: &mut Build<'_>, said: Option<Vec<Said<String>>>) -> Offer {
         match Mechanism::parse(&said.value) {
             Some(mechanism) => mechanisms.push(mechanism),
             None => {
-                let word = said.value.to_ascii_uppercase();
-                let near = nearest(&word, Mechanism::ALL.map(Mechanism::name));
+                let words = Mechanism::ALL.map(|known| known.name().to_ascii_lowercase());
+                let near = nearest(&said.value, words.iter().map(String::as_str));
+                let near = near.and_then(Mechanism::parse).map(Mechanism::name);
                 let what = format!("unknown mechanism {:?}", said.value);
                 let hint = near.map_or_else(
                     || {
@@ -328,4 +329,94 @@ fn oauth(build: &mut Build<'_>, draft: OauthDraft) -> Option<Oauth> {
         claim: value(draft.claim).unwrap_or_else(|| "email".to_owned()),
         ca: draft.ca.map(|said| file(build, &said)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Problems, load};
+    use std::path::Path;
+
+    fn config(auth: &str) -> Result<Config, Problems> {
+        let head = "hostname = \"mx.example.org\"\ndata_dir = \"data\"\n[[domain]]\nname = \"example.org\"\n";
+        load(
+            Path::new("/etc/ringpost.toml"),
+            &format!("{head}{auth}"),
+            &[],
+        )
+    }
+
+    fn auth(text: &str) -> Auth {
+        config(text).expect("good").auth
+    }
+
+    #[test]
+    fn what_is_said() {
+        let usual = auth("");
+        assert_eq!(usual.mechanisms, Offer::ALL);
+        assert_eq!((usual.client_ca, usual.oauth), (None, None));
+        let said = auth(
+            "[auth]\nmechanisms = [\"plain\", \"SCRAM-SHA-256\"]\nclient_ca = \"ca.pem\"\n\
+             [[auth.certificate]]\nsubject = \"CN=x\"\naccount = \"a@example.org\"\n\
+             [auth.oauth]\njwks = \"https://id.example.org/keys\"\nissuer = \"i\"\naudience = \"r\"\n",
+        );
+        let two = Offer::of([Mechanism::Plain, Mechanism::ScramSha256]);
+        assert_eq!(said.mechanisms, two);
+        assert_eq!(said.client_ca, Some("/etc/ca.pem".into()));
+        let expected = ("CN=x".to_owned(), "a@example.org".to_owned());
+        assert_eq!(said.certificates, [expected]);
+        let oauth = said.oauth.expect("said");
+        assert_eq!(
+            (&*oauth.claim, oauth.issuer.as_deref()),
+            ("email", Some("i"))
+        );
+        let url = "https://id.example.org/keys".to_owned();
+        assert_eq!(oauth.source, Source::Jwks { url });
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        const URL: &str = "introspection = \"https://id.example.org/\"";
+        let cases: &[(&str, &str)] = &[
+            ("[auth]\nmechanisms = [\"PLAN\"]", "did you mean \"PLAIN\"?"),
+            (
+                "[auth]\nmechanisms = [\"GSSAPI\"]",
+                "expected one of EXTERNAL, SCRAM",
+            ),
+            ("[auth]\nmechanism = []", "did you mean \"mechanisms\"?"),
+            (
+                "[auth]\noauth = 1",
+                "expected a table, begun with [auth.oauth]",
+            ),
+            (
+                "[[auth.certificate]]\nsubject = \"CN=x\"",
+                "needs subject and account",
+            ),
+            (
+                "[[auth.certificate]]\nsubject = \"CN=x\"\naccount = \"x\"",
+                "expected an account such as",
+            ),
+            ("[auth.oauth]\nscope = \"x\"", "needs introspection or jwks"),
+            (
+                "[auth.oauth]\nintrospection = \"http://x/\"",
+                "expected an https URL",
+            ),
+            (
+                "[auth.oauth]\njwks = \"https://x/\"",
+                "jwks needs issuer and audience",
+            ),
+            (
+                &format!("[auth.oauth]\n{URL}\njwks = \"https://x/\""),
+                "one of them",
+            ),
+            (
+                &format!("[auth.oauth]\n{URL}\nclient_id = \"x\""),
+                "belong together",
+            ),
+        ];
+        for (text, expected) in cases {
+            let problems = config(text).expect_err(text).to_string();
+            assert!(problems.contains(expected), "{text}: {problems}");
+        }
+    }
 }

@@ -52,6 +52,19 @@ pub(super) fn scram(store: &dyn Store) {
     assert_eq!(main_keys(store, ONE), Some(keys(2)));
     secret(store, ONE, None).expect("changed");
     assert_eq!(main_keys(store, ONE), None);
+    // Keys that come later are for the password that they were made of, and take nobody's place.
+    let late = |secret: &str, octet| {
+        let write = Write::AccountKeys {
+            account: ONE,
+            secret: secret.into(),
+            scram: keys(octet),
+        };
+        assert_eq!(ask(store, write), Ok(Outcome::Done), "nobody waits");
+        main_keys(store, ONE)
+    };
+    assert_eq!(late("$old$", 4), None);
+    assert_eq!(late("$new$", 5), Some(keys(5)));
+    assert_eq!(late("$new$", 6), Some(keys(5)));
     sound(store);
     secret(store, two, Some(keys(3))).expect("changed");
     ask(store, Write::AccountRemove { account: two }).expect("removed");
