@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! client first   n,,n=user,r=abc              -> the keys of user are asked for
-//! server first   r=abcXYZ,s=SALT,i=600000
+//! server first   r=abcXYZ,s=SALT,i=65536
 //! client final   c=biws,r=abcXYZ,p=PROOF      -> checked here
 //! server final   v=SIGNATURE                  -> an empty response ends it
 //! ```
