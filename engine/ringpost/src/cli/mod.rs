@@ -7,6 +7,7 @@ pub mod account;
 pub mod alias;
 pub mod app_password;
 pub mod backup;
+pub mod ban;
 pub mod check;
 pub mod demo;
 pub mod dns;
@@ -54,6 +55,9 @@ enum Command {
     /// Add, remove and list aliases
     #[command(subcommand)]
     Alias(alias::Alias),
+    /// Keep networks out, let them in again, and see who is out
+    #[command(subcommand)]
+    Ban(ban::Ban),
     Backup(backup::Backup),
     Restore(restore::Restore),
     #[command(subcommand)]
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(named)) => check::run(&named),
         Command::Account(account) => account.run(),
         Command::Alias(alias) => alias.run(),
+        Command::Ban(ban) => ban.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Import(import) => import.run(),

@@ -36,6 +36,7 @@ pub fn config(file: &Path, draft: Draft, lists: Lists) -> Result<Config, Problem
         dns_upstream: section::dns::upstream(&mut build, draft.dns),
         map_octets: section::store::map_octets(&mut build, &draft.store),
         compress: section::store::compress(&draft.store),
+        exempt: section::admission::build(&mut build, draft.admission),
         limits: section::limits::build(&mut build, draft.limits),
         hostname,
         data_dir,

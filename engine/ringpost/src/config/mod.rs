@@ -24,6 +24,7 @@ use build::Lists;
 use ringpost_directory::rules::Route;
 use ringpost_directory::{Domains, LocalDomain, Rule, Rules};
 pub use ringpost_runtime::Bind;
+use ringpost_types::Cidr;
 use ringpost_types::limit::Limits;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,6 @@ pub struct Config {
     /// Certificate chain and key.
     pub tls: TlsFiles,
     /// How users log in.
-    /// How users log in.
     pub auth: Auth,
     /// Shard threads; `None`: as many as the process may use CPUs.
     pub shards: Option<u16>,
@@ -61,6 +61,8 @@ pub struct Config {
     pub map_octets: Option<usize>,
     /// Whether mails that shrink are stored packed.
     pub compress: bool,
+    /// Who is not counted at the door, beside loopback.
+    pub exempt: Vec<Cidr>,
     /// The table's defaults with what `[limits]` says.
     pub limits: Limits,
 }

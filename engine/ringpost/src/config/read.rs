@@ -156,6 +156,7 @@ impl Reader {
                 "runtime" => section::runtime::read(self, value, &mut draft.runtime),
                 "dns" => section::dns::read(self, value, &mut draft.dns),
                 "store" => section::store::read(self, value, &mut draft.store),
+                "admission" => section::admission::read(self, value, &mut draft.admission),
                 "limits" => section::limits::read(self, value, &mut draft.limits),
                 name => section::top::read(self, name, value, &mut draft.top),
             }

@@ -206,7 +206,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[zebra]\n",
         &[
-            "f:5:2: unknown key \"zebra\"; known are hostname, data_dir, domain, listener, rule, relay, tls, auth, runtime, dns, store, limits",
+            "f:5:2: unknown key \"zebra\"; known are hostname, data_dir, domain, listener, rule, relay, tls, auth, runtime, dns, store, admission, limits",
         ],
     ),
     (

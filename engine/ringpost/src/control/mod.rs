@@ -5,6 +5,7 @@
 //! [`signal`].
 
 pub mod alias;
+pub mod ban;
 pub mod client;
 pub mod credential;
 pub mod operation;

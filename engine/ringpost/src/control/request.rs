@@ -4,6 +4,7 @@
 //! becomes one [`Write`]; [`plan`] makes it, the caller submits it and waits as its thread allows.
 
 use super::alias::{Import, Lookup};
+use super::ban::{self, BanLine};
 use super::credential::{self, Keys};
 use super::operation::{Operation, Progress};
 use super::queue::{self, Ask, Details, Page};
@@ -56,6 +57,16 @@ pub enum Request {
     AliasImport(Import),
     /// Where addresses lead: [`Answer::Report`] of a [`super::alias::Looked`].
     Look(Lookup),
+    BanAdd {
+        network: String,
+        /// Seconds since 1970 UTC; the greatest: for ever.
+        until: u64,
+        reason: String,
+    },
+    BanRemove {
+        network: String,
+    },
+    BanList,
     /// Something of the outbound queue.
     Queue(Ask),
     /// How the index is: [`Answer::Report`] of a [`Status`].
@@ -93,6 +104,7 @@ pub enum Answer {
     Accounts(Vec<AccountLine>),
     Aliases(Vec<AliasLine>),
     AppPasswords(Vec<credential::Line>),
+    Bans(Vec<BanLine>),
     /// Items of the queue.
     Queue(Page),
     /// One of them.
@@ -187,6 +199,9 @@ pub fn plan(
                 disabled: account.disabled,
             });
             return Ok(Plan::Answer(Answer::Accounts(lines.collect())));
+        }
+        Request::BanAdd { .. } | Request::BanRemove { .. } | Request::BanList => {
+            return ban::plan(snapshot, request);
         }
         Request::Queue(ask) => return queue::plan(snapshot, ask),
         Request::AliasImport(import) => return super::alias::import(snapshot, domains, import),

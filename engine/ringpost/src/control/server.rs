@@ -5,9 +5,11 @@
 //! Invariants: mode 0600 before anyone can connect; a line is at most [`REQUEST_OCTETS_MAX`]; at most
 //! [`CONNECTIONS_MAX`] at once, each silent for [`SILENCE_MAX`] at most.
 
+use super::ban;
 use super::operation::{BEAT, Bench, Operation, Progress, World};
 use super::request::{self, Answer, Plan, REQUEST_OCTETS_MAX, Request};
 use crate::cli::exit::Failure;
+use ringpost_admission::Admission;
 use ringpost_api::{Error, Outcome, ReplyTo, Sink, Store};
 use ringpost_directory::Directory;
 use std::io;
@@ -33,6 +35,8 @@ pub struct Desk {
     pub store: Arc<dyn Store>,
     /// Its directory, for the local domains in force.
     pub directory: Arc<Directory>,
+    /// Who may come in: it hears of bans at once.
+    pub admission: Arc<Admission>,
     /// What operations work on.
     pub world: World,
     /// Where they are done.
@@ -155,7 +159,9 @@ async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Failure> {
     let (sender, receiver) = oneshot::channel();
     let sink = Arc::new(Wait(Mutex::new(Some(sender))));
     desk.store.submit(write, Some(ReplyTo { sink, token: 0 }));
-    request::finish(receiver.await.unwrap_or(Err(Error::Closed)))
+    let answer = request::finish(receiver.await.unwrap_or(Err(Error::Closed)))?;
+    ban::heard(&desk.admission, request);
+    Ok(answer)
 }
 
 /// Takes the one answer across to the control plane's thread.

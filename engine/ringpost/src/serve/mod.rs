@@ -14,8 +14,10 @@
 //!
 //! The control plane runs on the thread that called [`run`]; the data plane on the shards' threads ([`services`]).
 
+pub mod door;
 pub mod expire;
 pub mod files;
+pub mod kernel;
 pub mod logins;
 pub mod memory;
 pub mod reload;
@@ -28,19 +30,17 @@ use crate::config::{Config, Listener, world};
 use crate::control::operation::{Bench, World};
 use crate::control::{self, client, server, signal};
 use crate::oauth;
+use door::Keeper;
 use files::Share;
 use logins::Roots;
 use reload::Live;
-use ringpost_admission::{Admission, Budget};
 use ringpost_api::Store;
 use ringpost_directory::{Directory, Domains};
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::machine::{self, Ended};
 use ringpost_runtime::{Machine, Shared, probe};
-use ringpost_types::limit::Limits;
 use services::{Services, Settings};
 use signal::{Signals, Wish};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -103,12 +103,16 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     let policy = logins.policy(&config);
     let settings = Settings::new(&config.limits, share, policy);
     let settings = Arc::new(Shared::new(settings));
+    let admission = door::open(&config, &*store)?;
+    for note in kernel::Kernel::here().notes(shards.into()) {
+        tell(&note);
+    }
     let services = Services {
         store: store.clone(),
         directory: directory.clone(),
         settings: settings.clone(),
         tls: tls.clone(),
-        admission: admission(&config.limits),
+        admission: admission.clone(),
         hostname: config.hostname.clone(),
         data_dir: config.data_dir.clone(),
         listeners: listeners.clone(),
@@ -119,6 +123,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
         overrides: hooks.overrides,
         store: store.clone(),
         directory: directory.clone(),
+        admission: admission.clone(),
         settings,
         share,
         logins,
@@ -138,19 +143,6 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     tidier.stop();
     store.close();
     done
-}
-
-/// Who may come in, by the limits; the seed of its tables is drawn here.
-fn admission(limits: &Limits) -> Arc<Admission> {
-    let draw = || RandomState::new().build_hasher().finish();
-    let policy = ringpost_admission::Policy::new(limits, Vec::new());
-    let seed = [draw(), draw()];
-    Admission::new(
-        policy,
-        limits.admission_entries_max,
-        Budget::unbounded(),
-        seed,
-    )
 }
 
 /// What the start found in the logs, where that is worth a line.
@@ -211,6 +203,7 @@ impl Control {
         let desk = server::Desk {
             store: self.store.clone(),
             directory: self.directory.clone(),
+            admission: self.live.admission.clone(),
             world: World {
                 store: self.store.clone(),
                 config: Arc::new(self.live.config.clone()),
@@ -233,6 +226,8 @@ impl Control {
         // Without systemd there is nobody to notify, and that is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         let mut breath = tokio::time::interval(memory::EVERY);
+        let mut keeper = Keeper::new(self.live.admission.clone(), self.live.store.clone());
+        let mut look = tokio::time::interval(door::EVERY);
         let mut expiry = expire::Expiry::new(self.store.clone());
         loop {
             tokio::select! {
@@ -241,6 +236,7 @@ impl Control {
                     Wish::Reload => reload(&mut self.live),
                 },
                 _ = breath.tick() => memory::give_back(),
+                _ = look.tick() => keeper.look(),
                 () = expiry.turn() => {}
             }
         }

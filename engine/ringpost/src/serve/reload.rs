@@ -15,8 +15,10 @@
 use super::files::Share;
 use super::logins::Roots;
 use super::services::Settings;
+use super::{door, memory};
 use crate::cli::exit::Failure;
 use crate::config::{self, Config, world};
+use ringpost_admission::Admission;
 use ringpost_directory::Directory;
 use ringpost_lmdb::Lmdb;
 use ringpost_runtime::{Shared, TlsServer};
@@ -24,6 +26,7 @@ use std::sync::Arc;
 
 /// Limits that the machine and the post of each shard take once, at their start.
 pub const LIMITS_OF_A_START: &[&str] = &[
+    "admission_entries_max",
     "message_memory_octets_max",
     "message_stream_octets",
     "message_header_octets_max",
@@ -33,6 +36,7 @@ pub const LIMITS_OF_A_START: &[&str] = &[
     "message_digest_octets_max",
     "delivery_lag_octets_max",
     "connection_stall_ms",
+    "proxy_header_ms",
     "tls_handshake_ms",
     "tidy_every_ms",
     "tidy_grace_ms",
@@ -49,6 +53,7 @@ pub struct Live {
     pub overrides: Vec<String>,
     pub store: Arc<Lmdb>,
     pub directory: Arc<Directory>,
+    pub admission: Arc<Admission>,
     pub settings: Arc<Shared<Settings>>,
     pub share: Share,
     pub logins: Roots,
@@ -83,6 +88,9 @@ impl Live {
         }
         self.directory.replace(new.rules());
         self.store.set_limits(new.limits.clone());
+        self.admission.set_policy(door::policy(&new));
+        let budget = memory::budget_octets(new.limits.memory);
+        self.admission.budget().set_octets_max(budget);
         if let Some(map_octets) = new.map_octets {
             self.store.set_map_octets(map_octets);
         }

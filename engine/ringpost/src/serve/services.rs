@@ -68,6 +68,7 @@ impl Services {
         let options = Options {
             shards: Some(shards),
             limits: config.limits.clone(),
+            budget: self.admission.budget().clone(),
             ..Options::default()
         };
         let log = LogOptions {
@@ -205,9 +206,11 @@ impl Seat {
                 open: seat.imap_open.clone(),
             })
         });
-        open.socket.serve(&self.shard, move |connection| {
-            ringpost_imapd::serve(connection, maker.context())
-        });
+        let entrance = super::door::imap(&self.services.admission, &open.listener);
+        open.socket
+            .serve_through(&self.shard, Some(entrance), move |connection| {
+                ringpost_imapd::serve(connection, maker.context())
+            });
     }
 
     fn smtp(self: Rc<Self>, open: &Open, role: Role) {

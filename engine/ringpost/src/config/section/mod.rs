@@ -5,6 +5,7 @@
 //! [`read::document`](super::read), and its value in [`Config`](super::Config) and
 //! [`build::config`](super::build::config). A new key of a table touches its room alone.
 
+pub mod admission;
 pub mod auth;
 pub mod dns;
 pub mod domain;
@@ -31,6 +32,7 @@ pub const KEYS: &[&[Key]] = &[
     runtime::KEYS,
     dns::KEYS,
     store::KEYS,
+    admission::KEYS,
     limits::KEYS,
 ];
 
@@ -47,5 +49,6 @@ pub struct Draft {
     pub runtime: runtime::Draft,
     pub dns: dns::Draft,
     pub store: store::Draft,
+    pub admission: admission::Draft,
     pub limits: limits::Draft,
 }
