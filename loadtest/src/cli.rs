@@ -17,7 +17,7 @@ use crate::imap::audit::{self, Bodies, Look};
 use crate::imap::client::Login;
 use crate::imap::{command, idle};
 use crate::ledger::{Ledger, Outcome};
-use crate::message::{Corpus, Form, Random, Sizes};
+use crate::message::{AUTHOR, Corpus, Form, Random, Sizes};
 use crate::process;
 use crate::process::tree::Processes;
 use crate::progress::Progress;
@@ -108,8 +108,8 @@ struct Smtp {
     /// Seed of the made mails
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Reverse-path
-    #[arg(long, default_value = "load@ringpost-load.invalid")]
+    /// Reverse-path, and From of the made mails
+    #[arg(long, default_value = AUTHOR)]
     from: String,
     /// Recipient; may be repeated; %d stands for the numbers from 1 to --accounts
     #[arg(long, required = true)]
@@ -385,7 +385,7 @@ fn smtp(options: Smtp) -> Result<bool, Stop> {
     };
     let look = look(&options, &accounts, password)?;
     let corpus = match &options.folder {
-        None => Corpus::made(options.seed, &options.size),
+        None => Corpus::made(options.seed, &options.size, &options.from),
         Some(folder) => Corpus::folder(folder)
             .map_err(|error| Stop::Usage(format!("{}: {error}", folder.display())))?,
     };
@@ -569,10 +569,10 @@ fn fill(options: &Imap, messages: u64, target: &Target, user: &str) -> Result<()
         pace: Pace::Pipelined,
         form: Form::Data,
         login: None,
-        reverse_path: "load@ringpost-load.invalid".into(),
+        reverse_path: AUTHOR.into(),
         accounts: vec![user.to_owned()],
         recipients_per_message: 1,
-        corpus: Corpus::made(1, &Sizes(1024..=1024)),
+        corpus: Corpus::made(1, &Sizes(1024..=1024), AUTHOR),
         run: run_id(),
         sessions: FILL_SESSIONS,
         messages,

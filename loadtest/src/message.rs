@@ -26,6 +26,8 @@ pub struct Id {
 const HEADER: &[u8] = b"X-Ringpost-Load: ";
 const MESSAGE_ID: &[u8] = b"Message-ID: <";
 const DOMAIN: &[u8] = b"@ringpost-load.invalid>\r\n";
+/// Who writes the made mails where nobody is named.
+pub const AUTHOR: &str = "load@ringpost-load.invalid";
 /// Octets of the two lines.
 pub const IDENTITY_OCTETS: usize =
     MESSAGE_ID.len() + 16 + 1 + 16 + DOMAIN.len() + HEADER.len() + 3 * 16 + 2 + 2;
@@ -230,15 +232,16 @@ const TEMPLATES: u64 = 16;
 const CORPUS_OCTETS_MAX: u64 = 1 << 30;
 
 impl Corpus {
-    /// Mails of words, sizes spread evenly over the orders of magnitude of `sizes`. The same seed gives the same octets.
-    pub fn made(seed: u64, sizes: &Sizes) -> Self {
+    /// Mails of words, sizes spread evenly over the orders of magnitude of `sizes`. `author` stands in From; the same
+    /// seed gives the same octets.
+    pub fn made(seed: u64, sizes: &Sizes, author: &str) -> Self {
         let (low, high) = (*sizes.0.start() as f64, *sizes.0.end() as f64);
         let size = |number: u64| {
             let place = number as f64 / (TEMPLATES - 1) as f64;
             (low * (high / low).powf(place)).round() as usize
         };
         let template =
-            |number: u64| Template::new(words(seed ^ number << 32, number, size(number)));
+            |number: u64| Template::new(words(seed ^ number << 32, number, size(number), author));
         Corpus {
             templates: (0..TEMPLATES).map(template).collect(),
         }
@@ -296,14 +299,14 @@ fn with_crlf(octets: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Header and lines of words, `size` octets in all with the identity lines.
-fn words(seed: u64, number: u64, size: usize) -> Vec<u8> {
+/// Header and lines of words, `size` octets in all with the identity lines. `author` stands in From.
+fn words(seed: u64, number: u64, size: usize, author: &str) -> Vec<u8> {
     const WORDS: [&str; 16] = [
         "mail", "ring", "post", "the", "of", "letter", "arrives", "and", "a", "box", "tomorrow",
         "morning", "stamp", "without", "carrier", "signed",
     ];
     let mut out = format!(
-        "From: Load <load@ringpost-load.invalid>\r\nTo: you@ringpost-load.invalid\r\n\
+        "From: Load <{author}>\r\nTo: you@ringpost-load.invalid\r\n\
          Subject: Load template {number}\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\
          MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
     )
@@ -375,7 +378,7 @@ mod tests {
     #[test]
     fn made_mails_have_their_size_and_their_identity() {
         for size in [512, 513, 2048, 70_000] {
-            let corpus = Corpus::made(7, &Sizes(size..=size));
+            let corpus = Corpus::made(7, &Sizes(size..=size), AUTHOR);
             for number in 0..TEMPLATES {
                 let template = corpus.template(number);
                 let mail = rendered(template, Form::Chunk);
@@ -396,9 +399,9 @@ mod tests {
     fn same_seed_same_octets() {
         let sizes: Sizes = "1k-64k".parse().unwrap();
         let (one, two, other) = (
-            Corpus::made(1, &sizes),
-            Corpus::made(1, &sizes),
-            Corpus::made(2, &sizes),
+            Corpus::made(1, &sizes, AUTHOR),
+            Corpus::made(1, &sizes, AUTHOR),
+            Corpus::made(2, &sizes, AUTHOR),
         );
         assert_eq!(one.template(3).plain, two.template(3).plain);
         assert_ne!(one.template(3).plain, other.template(3).plain);
@@ -419,7 +422,7 @@ mod tests {
 
     #[test]
     fn every_changed_octet_shows() {
-        let corpus = Corpus::made(7, &Sizes(512..=512));
+        let corpus = Corpus::made(7, &Sizes(512..=512), AUTHOR);
         let sent = rendered(corpus.template(0), Form::Chunk);
         let stored = [b"Return-Path: <a@b>\r\nReceived: x\r\n".as_slice(), &sent].concat();
         assert_eq!(inspect(&stored), Ok(ID));
@@ -442,7 +445,10 @@ mod tests {
 
     #[test]
     fn header_alone_tells_the_id() {
-        let sent = rendered(Corpus::made(7, &Sizes(512..=512)).template(0), Form::Chunk);
+        let sent = rendered(
+            Corpus::made(7, &Sizes(512..=512), AUTHOR).template(0),
+            Form::Chunk,
+        );
         let at = find_identity(&sent).unwrap();
         assert_eq!(
             identity_of_header(&sent[at..at + HEADER.len() + 52]),
