@@ -19,9 +19,8 @@
 use crate::Error;
 use crate::buffer::{Buffer, PIECE_OCTETS};
 use crate::completion::Completion;
-use crate::hashing::Hashing;
 use crate::memory::{Charge, Memory};
-use crate::text;
+use crate::readers::{Arriving, Circumstances, Complete, Readers};
 use ringpost_log::file::Files;
 use ringpost_log::{Body, Log, Stream};
 use ringpost_mailauth::body_hash::BodyResult;
@@ -57,7 +56,7 @@ pub struct Ingest<F: Files = RingFiles> {
     /// Octets of our own fields in front.
     head_octets: usize,
     scanner: Scanner,
-    hashing: Hashing,
+    readers: Readers,
     /// Until it is known what the mail lacks.
     completion: Option<Completion>,
     /// With more than this in memory, pieces leave.
@@ -102,11 +101,9 @@ impl<F: Files + Clone> Inlet<F> {
             buffer: Buffer::new(self.memory.charge(), room, head)?,
             head_octets: head.len(),
             scanner: Scanner::new(&self.limits),
-            hashing: if head.is_empty() {
-                Hashing::Nothing
-            } else {
-                Hashing::Waiting
-            },
+            readers: Readers::begin(Circumstances {
+                own_copy: head.is_empty(),
+            }),
             completion: None,
             held_octets_max: if self.streams(size) {
                 PIECE_OCTETS
@@ -182,7 +179,10 @@ impl<F: Files + Clone> Ingest<F> {
             self.add(&completion.fields(has_date, has_message_id))?;
             self.scanner.feed(self.buffer.octets(), self.buffer.base());
         }
-        self.hashing.advance(&self.scanner, &self.buffer);
+        self.readers.read(Arriving {
+            scanner: &self.scanner,
+            buffer: &self.buffer,
+        });
         Ok(())
     }
 
@@ -205,22 +205,26 @@ impl<F: Files + Clone> Ingest<F> {
 
     /// Octets in memory that nobody needs any more; 0 if they are not worth a piece beside what has to stay.
     fn may_leave(&self) -> usize {
-        let done = self.scanner.keep_from().saturating_sub(self.buffer.base());
+        let done = self.keep_from().saturating_sub(self.buffer.base());
         match &self.completion {
             None if done >= self.buffer.octets().len() / 4 => done,
             _ => 0,
         }
     }
 
+    /// What lies before this place of the mail nobody needs any more.
+    fn keep_from(&self) -> usize {
+        self.scanner.keep_from().min(self.readers.keep_from())
+    }
+
     /// What may leave goes into the log.
     async fn hand_over(&mut self) -> Result<(), Error> {
+        let keep_from = self.keep_from();
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => none.insert(self.log.stream(self.files.clone()).await?),
         };
-        let spare = stream
-            .write(self.buffer.detach(self.scanner.keep_from()))
-            .await?;
+        let spare = stream.write(self.buffer.detach(keep_from)).await?;
         self.buffer.settle(spare);
         self.held_octets_max = PIECE_OCTETS;
         Ok(())
@@ -232,10 +236,11 @@ impl<F: Files + Clone> Ingest<F> {
         let digest = (self.scanner).finish(self.buffer.octets(), self.buffer.base());
         let received = Digest::read(&digest).map_or(0, |digest| digest.received());
         let ours = u32::from(self.head_octets > 0);
-        let text = match self.stream {
-            None => text::row(&digest, self.buffer.octets(), &self.limits),
-            Some(_) => Vec::new(),
-        };
+        let findings = self.readers.finish(Complete {
+            digest: &digest,
+            octets: self.stream.is_none().then_some(self.buffer.octets()),
+            limits: &self.limits,
+        });
         let (octets, mut charge) = self.buffer.into_parts();
         let body = match self.stream {
             None => Body::Whole(octets),
@@ -249,9 +254,9 @@ impl<F: Files + Clone> Ingest<F> {
             body,
             head_octets: self.head_octets,
             digest,
-            text,
+            text: findings.text,
             received: received.saturating_sub(ours),
-            signatures: self.hashing.finish(),
+            signatures: findings.signatures,
             charge,
         })
     }

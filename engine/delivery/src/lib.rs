@@ -1,7 +1,7 @@
 //! From an accepted message to one log record, durable, and on to the index.
 //!
 //! Reading order: [`ingest`] (a mail arrives: one pass, many readers; a large one goes on into the log), `buffer` (what of
-//! it is in memory), `hashing` (its DKIM body hashes), [`completion`] (what a user's mail lacks), [`trace`] (the header
+//! it is in memory), `readers` (who looks at it on the way), [`completion`] (what a user's mail lacks), [`trace`] (the header
 //! fields we put in front), [`mod@text`] (what SEARCH looks through), [`post`] (one record for all recipients, group commit,
 //! order) with `placed`, [`memory`] (the shard's budget), [`error`].
 //!
@@ -12,12 +12,11 @@
 mod buffer;
 pub mod completion;
 pub mod error;
-mod hashing;
 pub mod ingest;
 pub mod memory;
 mod placed;
 pub mod post;
-pub mod text;
+mod readers;
 pub mod trace;
 
 pub use completion::Completion;
@@ -25,4 +24,5 @@ pub use error::Error;
 pub use ingest::{Arrived, Ingest, Inlet};
 pub use memory::Memory;
 pub use post::{Append, Envelope, LogOptions, Post, Recipient};
+pub use readers::text;
 pub use trace::{Received, Sender};

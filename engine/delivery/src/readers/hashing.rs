@@ -2,9 +2,8 @@
 //!
 //! In:  the scanner, which knows the header, and the octets that are new. Out: one [`BodyResult`] for each signature.
 
-use crate::buffer::Buffer;
+use super::{Arriving, Circumstances, Complete, Reader};
 use ringpost_mailauth::body_hash::{BodyHashes, BodyResult};
-use ringpost_message::Scanner;
 
 /// See the head of this file.
 pub(crate) enum Hashing {
@@ -18,9 +17,19 @@ pub(crate) enum Hashing {
     Nothing,
 }
 
-impl Hashing {
+impl Reader for Hashing {
+    /// In the order of the header.
+    type Finding = Vec<BodyResult>;
+
+    fn begin(circumstances: Circumstances) -> Self {
+        match circumstances.own_copy {
+            true => Hashing::Nothing,
+            false => Hashing::Waiting,
+        }
+    }
+
     /// Hashes the body octets that are new, if a signature asks.
-    pub fn advance(&mut self, scanner: &Scanner, buffer: &Buffer) {
+    fn read(&mut self, Arriving { scanner, buffer }: Arriving<'_>) {
         if let Hashing::Waiting = self
             && scanner.header_is_read()
         {
@@ -43,8 +52,14 @@ impl Hashing {
         }
     }
 
-    /// The mail is complete.
-    pub fn finish(self) -> Vec<BodyResult> {
+    fn keep_from(&self) -> usize {
+        match self {
+            Hashing::Body { next, .. } => *next,
+            Hashing::Waiting | Hashing::Header(_) | Hashing::Nothing => usize::MAX,
+        }
+    }
+
+    fn finish(self, _: Complete<'_>) -> Vec<BodyResult> {
         let results = match self {
             Hashing::Body { hashes, .. } => hashes.finish(),
             Hashing::Header(_) | Hashing::Waiting | Hashing::Nothing => Vec::new(),
