@@ -18,7 +18,7 @@ use crate::resolve::{ADDRESSES_MAX, is_role};
 use ringpost_api::row::{AddressRow, AddressTarget};
 use ringpost_api::write::AliasTarget;
 use ringpost_api::{Error, Snapshot, Write, read};
-use ringpost_types::address::{self, AddressError};
+use ringpost_types::address::{self, AddressError, LOCAL_OCTETS_MAX};
 use ringpost_types::{Address, Domain};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -386,6 +386,10 @@ fn refused(name: &str, why: AddressError) -> Refusal {
 /// An address in normal form: what is typed here is what others will see.
 fn normal(text: &str) -> Result<Address, Refusal> {
     let address = Address::parse(text).map_err(|why| refused(text, why))?;
+    // Lower case can be longer than upper, and it is what the store has.
+    if address.folded().local().len() > LOCAL_OCTETS_MAX {
+        return Err(refused(text, AddressError::LocalTooLong));
+    }
     match address.normal() {
         None => Ok(address),
         Some(normal) => Err(Refusal::NotNormal(text.to_owned(), normal.to_string())),

@@ -215,24 +215,27 @@ pub(crate) fn is_role(address: &Address) -> bool {
     roles.any(|role| address.local().eq_ignore_ascii_case(role))
 }
 
-/// The first account of `domain`, else of the host.
+/// The first account of `domain`, else of the host: of those that somebody may log in to, else of all.
 fn first_account(
     snapshot: &dyn Snapshot,
     domain: &LocalDomain,
 ) -> Result<Option<AccountId>, Error> {
-    let (mut of_domain, mut of_host, mut looked) = (None, None, 0);
+    let (mut of_domain, mut of_host, mut of_any, mut looked) = (None, None, None, 0);
     read::accounts(snapshot, |id, row| {
-        of_host = of_host.or(Some(id));
         looked += 1;
-        if Address::parse(row.name).is_ok_and(|name| name.domain() == &domain.name) {
-            of_domain = Some(id);
+        of_any = of_any.or(Some(id));
+        if !row.disabled {
+            of_host = of_host.or(Some(id));
+            let name = Address::parse(row.name);
+            let is_here = name.is_ok_and(|name| name.domain() == &domain.name);
+            of_domain = is_here.then_some(id);
         }
         match of_domain.is_some() || looked == POSTMASTER_SCAN_MAX {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     })?;
-    Ok(of_domain.or(of_host))
+    Ok(of_domain.or(of_host).or(of_any))
 }
 
 fn hop(snapshot: &dyn Snapshot, from: &Address, how: How, leads: &[Lead]) -> Result<Hop, Error> {

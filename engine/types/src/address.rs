@@ -5,6 +5,7 @@
 //! | `EXAMPLE.org.` | `example.org` |
 //! | `sörensen.example`, `so\u{308}rensen.example`, `Sörensen。example` | `xn--srensen-90a.example`. UTS 46, RFC 5891 §4 |
 //! | `[IPv6:2001:DB8:0::1]` | `[ipv6:2001:db8::1]` |
+//! | `[IPv6:::ffff:192.0.2.1]` | `[192.0.2.1]`: the same host |
 //! | `Dörte@…`, `DO\u{308}RTE@…` | `dörte@…`, as a key: [`Address::key`] |
 //!
 //! Invariants: a [`Domain`] is lower-case ASCII of at most 255 octets, its labels A-labels where they were U-labels, or
@@ -65,7 +66,7 @@ impl Domain {
         }
         if text.starts_with('[') {
             let ip = literal(text).ok_or(AddressError::BadDomain)?;
-            return Ok(Domain::of_ip(ip));
+            return Ok(Domain::of_ip(ip.to_canonical()));
         }
         let name = ascii(text)?;
         if name.len() > DOMAIN_OCTETS_MAX {
@@ -360,6 +361,10 @@ mod tests {
         ("a@\u{200f}.example", Err(BadDomain)),
         ("a@[192.0.2.1]", Ok("a@[192.0.2.1]")),
         ("a@[IPv6:2001:DB8:0:0::1]", Ok("a@[ipv6:2001:db8::1]")),
+        ("a@[IPv6:::ffff:192.0.2.1]", Ok("a@[192.0.2.1]")),
+        ("a@[IPv6:::FFFF:C000:201]", Ok("a@[192.0.2.1]")),
+        ("a@[192.0.2.1].", Ok("a@[192.0.2.1]")),
+        ("a@[192.0.2.01]", Err(BadDomain)),
         ("a@[999.0.2.1]", Err(BadDomain)),
         ("a@[IPv6:zz]", Err(BadDomain)),
         ("a@[é]", Err(BadDomain)),

@@ -4,6 +4,7 @@ use super::network::Networks;
 use super::pattern::{Names, Subject};
 use super::{Action, Facts, Rule};
 use crate::domains::Domains;
+use crate::resolve::is_role;
 use ringpost_types::Address;
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -44,6 +45,12 @@ impl Conditions {
     pub fn ask_recipient(&self) -> bool {
         self.recipient.is_some() || self.domain.is_some()
     }
+
+    /// Whether the rule is about certain senders, and not about whoever comes.
+    pub fn ask_sender(&self) -> bool {
+        let logged_in = matches!(self.authenticated, Some(Who::Somebody | Who::One(_)));
+        logged_in || self.from_network.is_some() || self.helo.is_some() || self.sender.is_some()
+    }
 }
 
 /// Who must have logged in.
@@ -70,6 +77,8 @@ pub enum Failed {
     Domain,
     /// The rule delivers, and the domain is not ours.
     Deliver,
+    /// The rule refuses, and the recipient is one that everybody reaches.
+    Role,
 }
 
 impl fmt::Display for Failed {
@@ -84,6 +93,7 @@ impl fmt::Display for Failed {
             Failed::Recipient => "recipient",
             Failed::Domain => "domain",
             Failed::Deliver => "deliver",
+            Failed::Role => "postmaster and abuse",
         })
     }
 }
@@ -193,6 +203,7 @@ impl Rule {
             let address = case.recipient?;
             None.or_else(|| no(recipient.as_ref()?.holds(case.to()), Failed::Recipient))
                 .or_else(|| no(domain.as_ref()?.holds(case.to()), Failed::Domain))
+                .or_else(|| no(!self.shuts_out(case, address), Failed::Role))
                 .or_else(|| {
                     let delivers = self.action == Action::Deliver;
                     let ours = !delivers || case.domains.is_local(address.domain());
@@ -200,5 +211,26 @@ impl Rule {
                 })
         };
         about_session().or_else(about_recipient)
+    }
+
+    /// Whether the rule would refuse mail to postmaster or abuse of a local domain though it speaks neither of them nor of
+    /// who sends. RFC 5321 §4.5.1 has these taken from everybody but for extreme cases, and those have a sender.
+    fn shuts_out(&self, case: &Case<'_>, recipient: &Address) -> bool {
+        self.refuses()
+            && is_role(recipient)
+            && case.domains.is_local(recipient.domain())
+            && !self.conditions.ask_sender()
+            && !self.names(case.to())
+    }
+
+    /// Whether nobody gets the mail.
+    fn refuses(&self) -> bool {
+        matches!(self.action, Action::Reject(_) | Action::Discard)
+    }
+
+    fn names(&self, recipient: &Subject) -> bool {
+        let asked = self.conditions.recipient.as_ref();
+        let named = asked.and_then(|names| names.of.as_ref());
+        named.is_some_and(|names| names.names(recipient))
     }
 }

@@ -70,6 +70,13 @@ impl Failed {
             },
             Failed::Recipient => format!("the recipient is <{recipient}>"),
             Failed::Domain => format!("the domain is {}", recipient.domain()),
+            Failed::Role => format!(
+                "<{recipient}> takes mail from everybody; only a rule that names it or certain senders may {}",
+                match rule.action {
+                    Action::Discard => "discard that",
+                    _ => "refuse that",
+                }
+            ),
             Failed::Deliver => format!(
                 "it would {}, and {} is not a local domain",
                 rule.action,

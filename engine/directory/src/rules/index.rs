@@ -17,7 +17,7 @@ pub(super) struct Index {
     recipient: HashMap<Box<str>, Vec<u32>>,
     sender: HashMap<Box<str>, Vec<u32>>,
     others: Vec<u32>,
-    /// Whether a rule rejects that does not ask for the recipient, before any that does.
+    /// Whether a rule rejects certain senders and does not ask for the recipient, before any that does.
     at_mail: bool,
     /// The first rule that asks for the recipient; their number where none does.
     asking: usize,
@@ -32,7 +32,7 @@ impl Index {
         };
         for (at, rule) in rules.iter().enumerate() {
             let conditions = &rule.conditions;
-            let rejects = matches!(rule.action, Action::Reject(_));
+            let rejects = matches!(rule.action, Action::Reject(_)) && conditions.ask_sender();
             index.at_mail |= rejects && at < index.asking;
             let at = at as u32;
             let recipient = conditions.recipient.iter().chain(&conditions.domain);

@@ -11,6 +11,10 @@
 //! | 2 | who has logged in, or a trusted peer on this machine: relay by MX |
 //! | 3 | anything else: 550 5.7.1 |
 //!
+//! `postmaster` and `abuse` of a local domain are refused or thrown away only by a rule that names them as recipients or
+//! that is about certain senders (`from_network`, `helo`, `sender`, users who have logged in): every other is passed over for
+//! them. RFC 5321 §4.5.1, RFC 2142.
+//!
 //! [`pattern`] is what a list of names may say, [`network`] one of networks, [`condition`] puts them together,
 //! [`index`] finds the few rules that a recipient can meet, [`explain`] walks through all of them.
 //!
@@ -244,7 +248,8 @@ impl Rules {
             let rule = &self.list[at];
             match (&rule.action, rule.failed(&case)) {
                 (_, Some(_)) | (Action::Tag(_), None) => {}
-                (action @ Action::Reject(_), None) => {
+                // Who rejects whoever comes still takes mail for postmaster.
+                (action @ Action::Reject(_), None) if rule.conditions.ask_sender() => {
                     return Some(Decision {
                         action,
                         by: By::Rule(at),

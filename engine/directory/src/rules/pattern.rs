@@ -11,7 +11,8 @@
 //! | `*` | every address, not `<>` | every domain |
 //!
 //! An address is looked up under each of its keys ([`Subject`]): itself, itself without subaddresses, `@domain`, and
-//! `.parent` for each parent of its domain. A domain literal has no parents.
+//! `.parent` for each parent of its domain. A domain literal has no parents; one of ours is looked up as it is written and
+//! as the domain that it stands for, or a rule would be passed by with another spelling of the same mailbox.
 
 use crate::domains::Domains;
 use ringpost_types::{Address, Domain, address};
@@ -74,6 +75,14 @@ impl Names {
         }
     }
 
+    /// Whether the list has the address itself, and not only a wider word that holds it.
+    pub(super) fn names(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Named(named) => named.exact.iter().any(|key| self.keys.contains(&**key)),
+            Subject::Null | Subject::Unknown => false,
+        }
+    }
+
     /// The keys of which one must be the subject's for the list to hold it; `None`: there are others too.
     pub(super) fn keys(&self) -> Option<impl Iterator<Item = &str>> {
         let alone = !self.any && !self.local && !self.null;
@@ -98,7 +107,8 @@ pub enum Subject {
 
 /// An address, or a domain as `@domain`, in the forms under which lists may have it.
 pub struct Named {
-    /// Its key, then the keys without subaddresses.
+    /// Its key, then the keys without subaddresses; of a literal of ours these in the domain it stands for, then the same
+    /// as it is written.
     exact: Vec<String>,
     local: bool,
 }
@@ -109,26 +119,39 @@ impl Subject {
         let Some(address) = address else {
             return Subject::Null;
         };
-        let mut exact = vec![address.key()];
-        let domain = domains.find(address.domain());
-        if let Some(domain) = domain {
-            let folded = address.folded();
-            let plain = domain.users(folded.local());
-            exact.extend(plain.map(|user| format!("{user}@{}", address.domain())));
+        let Some(domain) = domains.find(address.domain()) else {
+            return Subject::Named(Named {
+                exact: vec![address.key()],
+                local: false,
+            });
+        };
+        let folded = address.folded();
+        let mut exact = Vec::new();
+        let mut all_in = |name: &Domain| {
+            let names = std::iter::once(folded.local()).chain(domain.users(folded.local()));
+            exact.extend(names.map(|user| format!("{user}@{name}")));
+        };
+        all_in(&domain.name);
+        if address.domain().is_literal() {
+            all_in(address.domain());
         }
-        Subject::Named(Named {
-            exact,
-            local: domain.is_some(),
-        })
+        Subject::Named(Named { exact, local: true })
     }
 
     /// What a peer calls itself, or any text that should be a domain.
     pub fn domain(domains: &Domains, text: &str) -> Self {
         match Domain::parse(text) {
-            Ok(domain) => Subject::Named(Named {
-                exact: vec![format!("@{domain}")],
-                local: domains.is_local(&domain),
-            }),
+            Ok(domain) => {
+                let mut exact = vec![format!("@{domain}")];
+                let ours = domains.find(&domain);
+                if let Some(ours) = ours.filter(|_| domain.is_literal()) {
+                    exact.insert(0, format!("@{}", ours.name));
+                }
+                Subject::Named(Named {
+                    exact,
+                    local: ours.is_some(),
+                })
+            }
             Err(_) => Subject::Unknown,
         }
     }
@@ -142,9 +165,11 @@ impl Named {
 
     /// Every key it may stand under in a list.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let first = &*self.exact[0];
-        // A domain has no @, so the last one is the address's.
-        let domain = &first[first.rfind('@').unwrap_or(0)..];
+        let exact = self.exact.iter().map(String::as_str);
+        let (first, last) = (&*self.exact[0], &*self.exact[self.exact.len() - 1]);
+        let domain = at_domain(first);
+        // As a literal of ours is written.
+        let literal = Some(at_domain(last)).filter(|literal| *literal != domain);
         let parents = match domain.starts_with("@[") {
             true => "",
             false => &domain[1..],
@@ -152,7 +177,11 @@ impl Named {
         let parents = parents
             .match_indices('.')
             .map(move |(at, _)| &parents[at..]);
-        let exact = self.exact.iter().map(String::as_str);
-        exact.chain([domain]).chain(parents)
+        exact.chain([domain]).chain(literal).chain(parents)
     }
+}
+
+/// `@domain` of a key. A domain has no @, so the last one is the address's.
+fn at_domain(key: &str) -> &str {
+    &key[key.rfind('@').unwrap_or(0)..]
 }

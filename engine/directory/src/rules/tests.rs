@@ -169,6 +169,49 @@ const LISTS: &[(&str, &[&str], &[&str])] = &[
         &["a@srensen.example"],
     ),
     (
+        "domain=.sörensen.example",
+        &["a@b.XN--Srensen-90a.example", "a@b.so\u{308}rensen.example"],
+        &["a@sörensen.example"],
+    ),
+    (
+        "recipient=dörte@xn--srensen-90a.example,@faß.example",
+        &["DÖRTE@Sörensen.example", "a@xn--fa-hia.example"],
+        &["dörte@srensen.example", "a@fass.example"],
+    ),
+    (
+        "recipient=\"a\"@example.org,\"b@c\"@x.example",
+        &["a@example.org", "\"A\"@example.org", "\"b@c\"@x.example"],
+        &["\"a \"@example.org", "c@x.example", "b@x.example"],
+    ),
+    (
+        "recipient=a@[192.0.2.9],@[IPv6:2001:DB8::9]",
+        &[
+            "a@[IPv6:::ffff:192.0.2.9]",
+            "A@[192.0.2.9]",
+            "b@[ipv6:2001:db8:0:0::9]",
+        ],
+        &["b@[192.0.2.9]", "a@[192.0.2.8]"],
+    ),
+    // A literal of ours is another spelling of the domain it stands for.
+    (
+        "recipient=carol@example.net",
+        &["carol@[192.0.2.1]", "Carol@[IPv6:::ffff:192.0.2.1]"],
+        &["alice@[192.0.2.1]"],
+    ),
+    ("domain=example.net", &["a@[192.0.2.1]"], &["a@[192.0.2.9]"]),
+    ("recipient=@example.net", &["a@[192.0.2.1]"], &[]),
+    ("domain=.net", &["a@[192.0.2.1]"], &["a@[192.0.2.9]"]),
+    (
+        "domain=*,!example.net",
+        &["a@example.org"],
+        &["a@[192.0.2.1]"],
+    ),
+    (
+        "recipient=@[192.0.2.1]",
+        &["a@[192.0.2.1]"],
+        &["a@example.net"],
+    ),
+    (
         "recipient=dörte@example.org",
         &["DO\u{308}RTE+x@example.org"],
         &["dorte@example.org"],
@@ -342,6 +385,8 @@ fn what_is_refused_at_mail_would_be_refused_to_everyone() {
         ),
         (&["sender=@bad.example domain=local -> reject"], false),
         (&["-> deliver", "-> reject"], false),
+        // Postmaster would be taken.
+        (&["listener=smtp -> reject"], false),
         (&[], false),
     ];
     for (texts, refused) in cases {
@@ -355,6 +400,136 @@ fn what_is_refused_at_mail_would_be_refused_to_everyone() {
             assert_eq!((decision.action, decision.by), (later.action, later.by));
         }
     }
+}
+
+/// (rules, recipient, by whom it is decided); the session is in clear from bob@sub.sender.example
+const ROLES: &[(&[&str], &str, By)] = &[
+    // Whoever shuts everybody out, or a whole domain, does not mean these.
+    (&["-> reject"], "postmaster@example.org", By::LocalDomain),
+    (&["-> reject"], "Abuse@example.net", By::LocalDomain),
+    (&["-> reject"], "POSTMASTER@[192.0.2.1]", By::LocalDomain),
+    (&["-> discard"], "abuse@example.org", By::LocalDomain),
+    (
+        &["domain=local -> reject"],
+        "abuse@example.org",
+        By::LocalDomain,
+    ),
+    (
+        &["recipient=@example.org -> discard"],
+        "\"postmaster\"@example.org",
+        By::LocalDomain,
+    ),
+    (&["tls=no -> reject"], "abuse@example.org", By::LocalDomain),
+    (
+        &["login=no -> reject"],
+        "abuse@example.org",
+        By::LocalDomain,
+    ),
+    (
+        &["listener=smtp -> reject"],
+        "abuse@example.org",
+        By::LocalDomain,
+    ),
+    (
+        &["domain=local -> reject", "-> relay r"],
+        "abuse@example.org",
+        By::Rule(1),
+    ),
+    // What gives them to somebody holds.
+    (
+        &["domain=local -> relay r"],
+        "abuse@example.org",
+        By::Rule(0),
+    ),
+    (
+        &["domain=local -> forward x@y.example"],
+        "abuse@example.org",
+        By::Rule(0),
+    ),
+    // Their own rules hold, and those about senders.
+    (
+        &["recipient=abuse@example.org -> reject"],
+        "Abuse@example.org",
+        By::Rule(0),
+    ),
+    (
+        &["recipient=abuse@example.net -> reject"],
+        "abuse@[192.0.2.1]",
+        By::Rule(0),
+    ),
+    (
+        &["sender=.sender.example -> reject"],
+        "abuse@example.org",
+        By::Rule(0),
+    ),
+    (
+        &["from=198.51.100.0/24 domain=local -> discard"],
+        "abuse@example.org",
+        By::Rule(0),
+    ),
+    (
+        &["helo=.sender.example -> reject"],
+        "abuse@example.org",
+        By::Rule(0),
+    ),
+    // Others' are theirs, and nobody else is meant.
+    (&["-> reject"], "postmaster@elsewhere.example", By::Rule(0)),
+    (&["-> reject"], "postmaster+x@example.org", By::Rule(0)),
+    (&["-> reject"], "postmasters@example.org", By::Rule(0)),
+    (&["-> reject"], "hostmaster@example.org", By::Rule(0)),
+];
+
+#[test]
+fn postmaster_and_abuse_are_reached() {
+    let sender = address("bob@sub.sender.example");
+    let facts = facts(Some(&sender));
+    for (texts, to, by) in ROLES {
+        let rules = rules(texts);
+        let to = address(to);
+        assert_eq!(rules.decide(&facts, &to).by, *by, "{texts:?} {to}");
+        if let Some(decision) = rules.at_mail(&facts) {
+            assert_eq!(decision.by, *by, "{texts:?} at MAIL, {to}");
+        }
+    }
+    let rules = rules(&["domain=local -> discard"]);
+    let to = address("abuse@example.org");
+    let told = rules.explain(&facts, &to);
+    assert_eq!(told.rules, [(0, Some(Failed::Role))]);
+    assert_eq!(
+        Failed::Role.reason(&rules.list()[0], &facts, &to),
+        "<abuse@example.org> takes mail from everybody; only a rule that names it or certain senders may discard that"
+    );
+}
+
+#[test]
+fn senders_and_users_in_any_spelling() {
+    let rules = rules(&[
+        "sender=Dörte@Sörensen.example,.faß.example -> discard",
+        "login=dörte@sörensen.example -> relay r",
+        "helo=sörensen.example -> discard",
+        "sender=carol@example.net -> discard",
+    ]);
+    let to = address("x@elsewhere.example");
+    for (sender, by) in [
+        ("DO\u{308}RTE@xn--srensen-90a.example", By::Rule(0)),
+        ("a@b.XN--FA-HIA.example", By::Rule(0)),
+        ("dorte@sörensen.example", By::Nothing),
+        ("carol@[192.0.2.1]", By::Rule(3)),
+    ] {
+        let sender = address(sender);
+        assert_eq!(rules.decide(&facts(Some(&sender)), &to).by, by, "{sender}");
+    }
+    let session = facts(None);
+    let login = Facts {
+        login: Some("DÖRTE@xn--srensen-90a.example"),
+        ..session
+    };
+    assert_eq!(rules.decide(&login, &to).by, By::Rule(1));
+    let helo = Facts {
+        helo: "XN--Srensen-90a.example",
+        ..session
+    };
+    assert_eq!(rules.decide(&helo, &to).by, By::Rule(2));
 }
 
 #[test]
@@ -409,6 +584,8 @@ const RULE_PARTS: &[&str] = &[
     "listener=lmtp",
     "from=198.51.100.0/24",
     "from=!198.51.100.7",
+    "recipient=abuse@example.net",
+    "tls=no",
     "login=no",
     "login=yes",
 ];
@@ -421,6 +598,8 @@ const ADDRESSES: &[&str] = &[
     "d@bad.example",
     "e@b.a.example",
     "f@[192.0.2.1]",
+    "postmaster@example.org",
+    "abuse@[192.0.2.1]",
 ];
 
 proptest! {
