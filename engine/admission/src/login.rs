@@ -6,9 +6,11 @@
 //! | of a name, from everywhere | answers slow down; at the bound only networks may try from which the name logged in before |
 //!
 //! So a guesser loses time at once and its address soon, and a crowd of guessers finds the door shut for one name while
-//! the name's owner still goes in and out where he always does. A name that does not exist counts like one that does.
+//! the name's owner still goes in and out where he always does. A name that does not exist counts like one that does. An
+//! empty name is nobody's: who shows a token or a certificate names nobody, and counts by where he comes from alone; were
+//! all of them counted as one, a few bad tokens would shut the door for every good one.
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Tally};
 use crate::network::{around, key};
 use crate::policy::Count;
 use crate::{Reason, Scope, Verdict};
@@ -23,6 +25,9 @@ impl Admission {
             && let Some(verdict) = self.banned(address, now_ms)
         {
             return verdict;
+        }
+        if name.is_empty() {
+            return Verdict::Welcome;
         }
         let name = self.name_key(name);
         let level = self
@@ -41,10 +46,13 @@ impl Admission {
     /// A login failed: how slow the answer is to be. A ban, should it have come to that, is for the next connection too.
     pub fn log_in_failed(&self, address: Option<IpAddr>, name: &str, now_ms: u64) -> Verdict {
         let bounds = self.policy().account;
-        let name = self.name_key(name);
-        let failed = self
-            .accounts
-            .with(name, |row| row.fail(Count::Logins, &bounds, now_ms));
+        let failed = match name {
+            "" => None,
+            name => {
+                let fail = |row: &mut Tally| row.fail(Count::Logins, &bounds, now_ms);
+                self.accounts.with(self.name_key(name), fail)
+            }
+        };
         let (level, bound) = failed.map_or((0, u64::MAX), |(_, level)| level);
         let slow_ms = self.policy().slowness(level, bound);
         let verdict = match self.counted(address) {

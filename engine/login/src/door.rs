@@ -29,7 +29,7 @@ use ringpost_directory::{Login, directory};
 use ringpost_runtime::time::{self, Duration};
 use ringpost_runtime::{Shard, event};
 use ringpost_sasl::{
-    Circumstances, Exchange, Mechanism, Offer, Question, Secret, Setting, Step, offer, plain,
+    Circumstances, Exchange, Keys, Mechanism, Offer, Question, Secret, Setting, Step, offer, plain,
 };
 use ringpost_types::TraceId;
 use std::cell::RefCell;
@@ -107,6 +107,34 @@ pub enum Next {
     Refused(Refusal),
 }
 
+/// Whose secret a refused login may have been a guess at.
+#[derive(Clone, Copy)]
+struct Guessed<'i> {
+    /// Whom the client says that it is.
+    identity: &'i str,
+    /// Passwords can be guessed; tokens and certificates cannot, and their failures say nothing of whom they name.
+    is_password: bool,
+}
+
+impl<'i> Guessed<'i> {
+    const NOTHING: Guessed<'static> = Guessed::of("");
+
+    const fn of(identity: &'i str) -> Self {
+        Guessed {
+            identity,
+            is_password: true,
+        }
+    }
+
+    /// What admission counts; empty: nobody.
+    fn name(self) -> String {
+        match self.is_password {
+            true => Name::read(self.identity).account_key(),
+            false => String::new(),
+        }
+    }
+}
+
 /// A login under way.
 pub struct Talk {
     door: Rc<Door>,
@@ -115,6 +143,8 @@ pub struct Talk {
     exchange: Exchange,
     /// Whom the client says that it is.
     identity: String,
+    /// The keys that SCRAM goes by.
+    shown: Option<Keys>,
     /// Whom we know it to be, if the exchange ends well.
     subject: Option<Subject>,
 }
@@ -168,7 +198,7 @@ impl Door {
             () => None,
         };
         if let Some(refusal) = refusal {
-            return Next::Refused(refusal);
+            return Next::Refused(self.refuse(&caller, Guessed::NOTHING, refusal).await);
         }
         let setting = Setting {
             binding: caller.channel.binding.clone(),
@@ -182,6 +212,7 @@ impl Door {
             mechanism,
             exchange,
             identity: String::new(),
+            shown: None,
             subject: None,
         });
         talk.go_on(step).await
@@ -194,10 +225,13 @@ impl Door {
         identity: &[u8],
         password: &[u8],
     ) -> Result<Login, Refusal> {
-        match self.offer(&caller.channel).contains(Mechanism::Plain) {
-            true => {}
-            false if caller.channel.private => return Err(Refusal::NotOffered),
-            false => return Err(Refusal::Clear),
+        let refusal = match self.offer(&caller.channel).contains(Mechanism::Plain) {
+            true => None,
+            false if caller.channel.private => Some(Refusal::NotOffered),
+            false => Some(Refusal::Clear),
+        };
+        if let Some(refusal) = refusal {
+            return Err(self.refuse(caller, Guessed::NOTHING, refusal).await);
         }
         let text = std::str::from_utf8(identity).unwrap_or_default();
         let (identity, found) = match plain::credentials("", text, password) {
@@ -210,13 +244,12 @@ impl Door {
         };
         match found {
             Ok(subject) => self.welcome(caller, subject, "LOGIN", &identity).await,
-            Err(refusal) => Err(self.refuse(caller, &identity, refusal).await),
+            Err(refusal) => Err(self.refuse(caller, Guessed::of(&identity), refusal).await),
         }
     }
 
-    /// Whether `identity` may try now.
-    fn may_try(&self, caller: &Caller, identity: &str) -> Result<(), Refusal> {
-        let name = Name::read(identity).account;
+    /// Whether passwords of `name`, as [`Name::account_key`] writes it, may be tried now; empty: whether anything may.
+    fn may_try(&self, caller: &Caller, name: &str) -> Result<(), Refusal> {
         let now_ms = time::now_unix_ms();
         match self.admission.may_log_in(caller.ip, name, now_ms) {
             Verdict::Welcome | Verdict::Slow(_) => Ok(()),
@@ -231,7 +264,7 @@ impl Door {
         identity: &str,
         password: Secret,
     ) -> Result<Subject, Refusal> {
-        self.may_try(caller, identity)?;
+        self.may_try(caller, &Name::read(identity).account_key())?;
         let now_ms = time::now_unix_ms();
         let start = {
             let snapshot = self.store.snapshot().map_err(failed(caller.trace))?;
@@ -267,7 +300,7 @@ impl Door {
         identity: Option<&str>,
         token: Secret,
     ) -> Result<Subject, Refusal> {
-        self.may_try(caller, identity.unwrap_or_default())?;
+        self.may_try(caller, "")?;
         let now_ms = time::now_unix_ms();
         let known = self.known.borrow().find(&token, now_ms);
         let name = match known {
@@ -302,7 +335,7 @@ impl Door {
 
     /// Whom the certificate names.
     fn certificate(&self, caller: &Caller, identity: Option<&str>) -> Result<Subject, Refusal> {
-        self.may_try(caller, identity.unwrap_or_default())?;
+        self.may_try(caller, "")?;
         let policy = self.policy();
         let shown = caller.channel.certificate.as_deref();
         let name = shown.and_then(|shown| certificate::account(shown, &policy.subjects, identity));
@@ -326,7 +359,8 @@ impl Door {
         identity: &str,
     ) -> Result<Login, Refusal> {
         if subject.scopes & caller.service.scope() == 0 {
-            return Err(self.refuse(caller, identity, Refusal::Scope).await);
+            let guessed = Guessed::of(identity);
+            return Err(self.refuse(caller, guessed, Refusal::Scope).await);
         }
         let (service, name) = (caller.service.name(), &subject.login.name);
         let by = subject.app.as_ref().map_or("", |app| &*app.name);
@@ -335,8 +369,9 @@ impl Door {
             caller.trace,
             "{service}: login account={name} mechanism={how}{with}{by} peer={from}"
         );
+        let key = Name::read(name).account_key();
         let now_ms = time::now_unix_ms();
-        self.admission.logged_in(caller.ip, name, now_ms);
+        self.admission.logged_in(caller.ip, &key, now_ms);
         subject.app.into_iter().for_each(|app| self.used(app));
         Ok(subject.login)
     }
@@ -353,8 +388,8 @@ impl Door {
     }
 
     /// Tells that somebody is not let in, counts a guess, and waits.
-    async fn refuse(&self, caller: &Caller, identity: &str, refusal: Refusal) -> Refusal {
-        let shown: String = identity.chars().take(SHOWN_MAX).collect();
+    async fn refuse(&self, caller: &Caller, guessed: Guessed<'_>, refusal: Refusal) -> Refusal {
+        let shown: String = guessed.identity.chars().take(SHOWN_MAX).collect();
         let (service, from) = (caller.service.name(), from(caller));
         event!(
             caller.trace,
@@ -363,9 +398,9 @@ impl Door {
         if !refusal.is_guess() {
             return refusal;
         }
-        let (name, now_ms) = (Name::read(identity).account, time::now_unix_ms());
+        let (name, now_ms) = (guessed.name(), time::now_unix_ms());
         let least_ms = self.policy().failure_ms;
-        let wait_ms = match self.admission.log_in_failed(caller.ip, name, now_ms) {
+        let wait_ms = match self.admission.log_in_failed(caller.ip, &name, now_ms) {
             Verdict::Slow(ms) => ms.max(least_ms),
             Verdict::Welcome | Verdict::Later(_) | Verdict::Refused(_) => least_ms,
         };
@@ -377,6 +412,13 @@ impl Door {
 impl Talk {
     /// Takes the client's response to the last challenge.
     pub async fn respond(mut self: Box<Self>, response: &[u8]) -> Next {
+        // A proof is a guess as a password is, and many exchanges may have begun before the first of them failed.
+        if self.shown.is_some() {
+            let name = Name::read(&self.identity).account_key();
+            if let Err(refusal) = self.door.may_try(&self.caller, &name) {
+                return self.refuse(refusal).await;
+            }
+        }
         let step = self.exchange.respond(response);
         self.go_on(step).await
     }
@@ -407,16 +449,20 @@ impl Talk {
 
     fn keys(&mut self, identity: String) -> Result<Step, Refusal> {
         self.identity = identity;
-        let door = &*self.door;
-        door.may_try(&self.caller, &self.identity)?;
-        let (keys, subject) = {
-            let trace = self.caller.trace;
-            let snapshot = door.store.snapshot().map_err(failed(trace))?;
-            let nobody = &door.policy().nobody;
-            keys::find(&*snapshot, nobody, &self.identity).map_err(failed(trace))?
-        };
+        let name = Name::read(&self.identity).account_key();
+        self.door.may_try(&self.caller, &name)?;
+        let (keys, subject) = self.find()?;
+        self.shown = Some(keys.clone());
         self.subject = subject;
         Ok(self.exchange.keys(keys))
+    }
+
+    /// The keys of whom the client says that it is, and who that is.
+    fn find(&self) -> Result<(Keys, Option<Subject>), Refusal> {
+        let (door, trace) = (&*self.door, self.caller.trace);
+        let snapshot = door.store.snapshot().map_err(failed(trace))?;
+        let nobody = &door.policy().nobody;
+        keys::find(&*snapshot, nobody, &self.identity).map_err(failed(trace))
     }
 
     async fn ask(&mut self, question: Question) -> Result<Subject, Refusal> {
@@ -441,10 +487,16 @@ impl Talk {
         }
     }
 
-    async fn welcome(self: Box<Self>) -> Next {
-        let Some(subject) = self.subject else {
-            // Keys of nobody fit no proof.
-            return Next::Refused(Refusal::Credentials);
+    async fn welcome(mut self: Box<Self>) -> Next {
+        // A client may take its time with a proof; what it proves to know must still be good.
+        if let Some(shown) = self.shown.take() {
+            match self.find() {
+                Ok((keys, subject)) => self.subject = subject.filter(|_| keys == shown),
+                Err(refusal) => return self.refuse(refusal).await,
+            }
+        }
+        let Some(subject) = self.subject.take() else {
+            return self.refuse(Refusal::Credentials).await;
         };
         let how = self.mechanism.name();
         let welcome = self
@@ -457,7 +509,11 @@ impl Talk {
     }
 
     async fn refuse(self: Box<Self>, refusal: Refusal) -> Next {
-        let refuse = self.door.refuse(&self.caller, &self.identity, refusal);
+        let guessed = Guessed {
+            identity: &self.identity,
+            is_password: self.mechanism.is_by_password(),
+        };
+        let refuse = self.door.refuse(&self.caller, guessed, refusal);
         Next::Refused(refuse.await)
     }
 }

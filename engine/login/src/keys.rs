@@ -22,7 +22,7 @@ pub fn find(
         Some(_) => ITERATIONS_RANDOM,
         None => ITERATIONS,
     };
-    let decoy = Keys::nobody(nobody, identity, iterations);
+    let decoy = Keys::nobody(nobody, &name.key(), iterations);
     let account = directory::account(snapshot, name.account)?.filter(|account| !account.disabled);
     let found = match (account, name.app) {
         (None, _) => None,

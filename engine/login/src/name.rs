@@ -2,6 +2,13 @@
 //!
 //! `alice@example.org` is the account, `alice@example.org/phone` its app password called `phone`: SCRAM has to know
 //! before the proof which password it is about. A domain has no `/`, so nobody's address is hidden by that.
+//!
+//! An address can be written in more ways than anybody can count: `"a\lice"@example.org`, `alice@EXAMPLE.org.`. All find the
+//! same account, so all are one to whatever is kept of a name: [`Name::account_key`] to what counts guesses, which a guesser
+//! would otherwise get around by quoting one letter more; [`Name::key`] to keys of nobody, which would otherwise differ
+//! between spellings where somebody's do not, and so tell who is there.
+
+use ringpost_types::Address;
 
 /// An identity, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,22 @@ impl<'n> Name<'n> {
             },
         }
     }
+
+    /// The account in the form it is looked up in; in lower case what is no address and can be nobody's.
+    pub fn account_key(&self) -> String {
+        let address = Address::parse(self.account);
+        address.map_or_else(|_| self.account.to_lowercase(), |address| address.key())
+    }
+
+    /// The same with the app password's name as it is: that has one spelling.
+    pub fn key(&self) -> String {
+        let mut key = self.account_key();
+        if let Some(app) = self.app {
+            key.push('/');
+            key.push_str(app);
+        }
+        key
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +71,29 @@ mod tests {
         for (identity, account, app) in CASES {
             let expected = Name { account, app: *app };
             assert_eq!(Name::read(identity), expected, "{identity}");
+        }
+    }
+
+    #[test]
+    fn spellings() {
+        const CASES: &[(&str, &str)] = &[
+            ("a@x.test", "a@x.test"),
+            ("A@X.test.", "a@x.test"),
+            ("\"a\"@x.test", "a@x.test"),
+            ("\"\\a\"@x.test", "a@x.test"),
+            (
+                "\"\\A\"@s\u{f6}rensen.test./Phone",
+                "a@xn--srensen-90a.test/Phone",
+            ),
+            ("a@x.test/", "a@x.test/"),
+            ("No Address", "no address"),
+            ("", ""),
+        ];
+        for (identity, expected) in CASES {
+            let name = Name::read(identity);
+            assert_eq!(name.key(), *expected, "{identity}");
+            let account = expected.split('/').next().unwrap_or_default();
+            assert_eq!(name.account_key(), account, "{identity}");
         }
     }
 }

@@ -215,4 +215,19 @@ fn keys_of_somebody_and_of_nobody() {
         );
         assert_eq!(find(identity).0, keys, "{identity}: the same each time");
     }
+    // Whoever asks in many spellings sees no difference between somebody and nobody.
+    for somebody in ["alice", "nobody"] {
+        let salt = |identity: String| find(&identity).0.salt;
+        let usual = salt(format!("{somebody}@example.org"));
+        for identity in [
+            format!("\"{somebody}\"@EXAMPLE.org"),
+            format!("\"\\{somebody}\"@example.org"),
+            format!("{}@example.org.", somebody.to_uppercase()),
+        ] {
+            assert_eq!(salt(identity.clone()), usual, "{identity}");
+        }
+        let app = |name: &str| salt(format!("{somebody}@example.org/{name}"));
+        assert_ne!(app("phone"), app("Phone"));
+        assert_ne!(app("phone"), usual);
+    }
 }

