@@ -157,6 +157,41 @@ fn scram_once_there_are_keys() {
     assert!(end.contains("NO [AUTHENTICATIONFAILED]"), "{end}");
 }
 
+/// What a proof is of must still be good when it comes: a client may wait with it.
+#[test]
+fn a_password_changed_during_an_exchange() {
+    let server = quick();
+    let keys = |rounds: u32| Keys::derive(PASSWORD.as_bytes(), [rounds as u8; 16], rounds);
+    let change = |keys: &Keys| {
+        let write = Write::AccountSecret {
+            account: server.account,
+            secret: String::new(),
+            scram: Some(stored(keys)),
+        };
+        submit(&server.store, write).expect("a password is changed");
+    };
+    change(&keys(7));
+    for changes in [false, true] {
+        let mut client = server.connect();
+        let bare = format!("n={USER},r=a");
+        let initial = base64(&format!("n,,{bare}"));
+        let tag = client.begin(&format!("AUTHENTICATE SCRAM-SHA-256 {initial}"));
+        let (last, _) = proof(&bare, &challenge(&client.line()), PASSWORD);
+        if changes {
+            change(&keys(8));
+        }
+        client.send(format!("{}\r\n", base64(&last)));
+        client.line();
+        client.send("\r\n");
+        let end = client.until(&tag)[0].clone();
+        let expected = match changes {
+            true => "NO [AUTHENTICATIONFAILED]",
+            false => "OK [CAPABILITY ",
+        };
+        assert!(end.starts_with(expected), "{end}");
+    }
+}
+
 #[test]
 fn app_passwords_open_what_they_are_for() {
     let server = quick();
@@ -228,6 +263,9 @@ fn what_goes_wrong() {
         ("PLAIN ?", "BAD"),
         ("PLAIN AGE", "BAD"),
         ("PLAIN AGE=", "BAD"),
+        // Two encodings, one behind the other, that would be name and password together.
+        ("PLAIN AGE=AGE=", "BAD That is not base64."),
+        ("PLAIN AGF=", "BAD That is not base64."),
         ("SCRAM-SHA-256 =", "BAD"),
         (&format!("PLAIN {long}"), "BAD The response is too long."),
     ];

@@ -91,10 +91,10 @@ impl Session {
         Action::Cancelled
     }
 
-    /// Guessing is bounded: the last of smtp_login_failures_max wrong passwords ends the session. A temporary refusal
-    /// says nothing of the password.
+    /// Guessing is bounded: the last of smtp_login_failures_max refusals ends the session. A temporary one counts too: it
+    /// says nothing of the password, but whoever asks again and again before a shut door costs an event each time.
     pub(super) fn refuse_login(&mut self, refusal: Reply) {
-        self.login_failures += u64::from(refusal.code >= 500);
+        self.login_failures += 1;
         if self.login_failures >= self.options.limits.smtp_login_failures_max {
             return self.end(reply::TOO_MANY_LOGINS);
         }
@@ -105,9 +105,48 @@ impl Session {
 struct BadBase64;
 
 /// `initial-response = base64 / "="`: an equals sign alone is an empty response, and so is an empty line. RFC 4954 §4.
+/// Padding stands at the end alone: the library would take two encodings, one behind the other. RFC 4954 §8.
 fn decode(base64: &[u8]) -> Result<Vec<u8>, BadBase64> {
     if base64 == b"=" {
         return Ok(Vec::new());
     }
+    let unpadded = &base64[..base64.len().saturating_sub(2)];
+    if unpadded.contains(&b'=') {
+        return Err(BadBase64);
+    }
     BASE64.decode(base64).map_err(|_| BadBase64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64() {
+        const CASES: &[(&str, Option<&str>)] = &[
+            ("", Some("")),
+            ("=", Some("")),
+            ("YQ==", Some("a")),
+            ("YWI=", Some("ab")),
+            ("YWJj", Some("abc")),
+            ("YQ", None),
+            ("YQ=", None),
+            ("YR==", None),
+            ("YQ==YQ==", None),
+            ("YWI=YWI=", None),
+            ("YQ==YWJj", None),
+            ("====", None),
+            ("==", None),
+            ("YWJj=", None),
+            ("YW Jj", None),
+            ("YWJj ", None),
+            ("YW\r\nJj", None),
+            ("YW-_", None),
+            ("YWJj!", None),
+        ];
+        for (text, expected) in CASES {
+            let got = decode(text.as_bytes()).ok();
+            assert_eq!(got.as_deref(), expected.map(str::as_bytes), "{text:?}");
+        }
+    }
 }
