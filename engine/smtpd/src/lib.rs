@@ -21,12 +21,12 @@ mod kept;
 mod login;
 mod outgoing;
 mod patience;
-mod refusal;
+pub mod refusal;
 pub mod serve;
 mod tarpit;
 mod transaction;
 mod trap;
 
 pub use context::{Context, Policy, Setup, TlsMode};
-pub use ringpost_smtp::Role;
+pub use ringpost_smtp::{Role, reply};
 pub use serve::{send_away, serve};

@@ -12,6 +12,7 @@ pub mod check;
 pub mod demo;
 pub mod dns;
 pub mod exit;
+pub mod explain;
 pub mod export;
 pub mod import;
 pub mod init;
@@ -81,8 +82,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Say what is wrong, with file, line and column
-    Check(Named),
+    Check(check::Check),
+    Explain(explain::Explain),
 }
 
 /// Which configuration.
@@ -111,7 +112,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Init(init) => init.run(),
         Command::Serve(named) => serve(&named),
-        Command::Config(ConfigCommand::Check(named)) => check::run(&named),
+        Command::Config(ConfigCommand::Check(check)) => check.run(),
+        Command::Config(ConfigCommand::Explain(explain)) => explain.run(),
         Command::Account(account) => account.run(),
         Command::Alias(alias) => alias.run(),
         Command::Ban(ban) => ban.run(),

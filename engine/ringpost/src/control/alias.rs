@@ -2,7 +2,8 @@
 
 use super::request::{Answer, Plan};
 use crate::cli::exit::Failure;
-use ringpost_api::Snapshot;
+use ringpost_api::read::{self, Room};
+use ringpost_api::{Error, Snapshot};
 use ringpost_directory::alias::{self, Report};
 use ringpost_directory::alias_file::{self, Fault};
 use ringpost_directory::directory::account;
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 /// Octets of a table: as a line of JSON it stays below [`super::request::REQUEST_OCTETS_MAX`], whatever is in it.
 pub const TABLE_OCTETS_MAX: usize = 1 << 19;
+
+/// Faults of aliases that are told at once: the operator begins with the first.
+const FAULTS_MAX: usize = 20;
 
 /// A table of another server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +113,10 @@ pub struct Looked {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whereabouts {
     pub address: String,
-    /// `local`, `unknown` or `remote`.
+    /// `local`, `unknown`, `remote` or `too many`.
     pub found: String,
+    /// Whether there are accounts, and none has room for another mail.
+    pub full: bool,
     /// Names of accounts here.
     pub accounts: Vec<String>,
     /// Addresses of other hosts.
@@ -146,13 +152,24 @@ pub fn look(
     Ok(Answer::Report(looked))
 }
 
+/// What is wrong with the aliases there are: the first faults, for people, and how many more there are.
+pub fn faults(snapshot: &dyn Snapshot, domains: &Domains) -> Result<Vec<String>, Failure> {
+    let faults = alias::faults(snapshot, domains)?;
+    let mut told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    if let Some(more @ 1..) = told.len().checked_sub(FAULTS_MAX) {
+        told.truncate(FAULTS_MAX);
+        told.push(format!("and {more} more faults of aliases"));
+    }
+    Ok(told)
+}
+
 fn whereabouts(
     snapshot: &dyn Snapshot,
     domains: &Domains,
     address: &Address,
 ) -> Result<Whereabouts, Failure> {
     let mut trail = Trail::new();
-    let found = resolve(snapshot, domains, address, Some(&mut trail))?;
+    let found = resolve(snapshot, domains, address, Some(&mut trail));
     let mut about = Whereabouts {
         address: address.to_string(),
         trail: trail
@@ -162,12 +179,16 @@ fn whereabouts(
         ..Whereabouts::default()
     };
     about.found = match found {
-        Found::Remote => "remote",
-        Found::NoSuchUser => "unknown",
-        Found::Local(targets) => {
+        Err(Error::Limit(_)) => "too many",
+        Err(error) => return Err(error.into()),
+        Ok(Found::Remote) => "remote",
+        Ok(Found::NoSuchUser) => "unknown",
+        Ok(Found::Local(targets)) => {
+            about.full = !targets.accounts.is_empty();
             for id in targets.accounts {
-                let row = ringpost_api::read::account(snapshot, id)?;
+                let row = read::account(snapshot, id)?;
                 about.accounts.extend(row.map(|row| row.name.to_owned()));
+                about.full &= read::room(snapshot, id, 0)? != Room::Enough;
             }
             about.remote = targets.remote.iter().map(Address::to_string).collect();
             "local"

@@ -23,11 +23,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Asks whoever has the store: the server that runs on it, or the store itself.
 pub fn ask(config: &Config, request: Request) -> Result<Answer, Failure> {
+    match ask_server(config, &request)? {
+        Some(answer) => Ok(answer),
+        None => directly(config, &request),
+    }
+}
+
+/// Asks the server that runs; `None`: there is none.
+pub fn ask_server(config: &Config, request: &Request) -> Result<Option<Answer>, Failure> {
     let path = socket(&config.data_dir);
     match UnixStream::connect(&path) {
-        Ok(stream) => through(stream, &request).map_err(|error| {
-            Failure::unreachable(format!("the server at {}: {error}", path.display()))
-        })?,
+        Ok(stream) => {
+            let answer = through(stream, request).map_err(|error| {
+                Failure::unreachable(format!("the server at {}: {error}", path.display()))
+            })?;
+            answer.map(Some)
+        }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(Failure::unreachable(format!(
                 "the server at {} lets only its own user in: {error}; run as that user or root",
@@ -35,7 +46,7 @@ pub fn ask(config: &Config, request: Request) -> Result<Answer, Failure> {
             )))
         }
         // No server: none was started, or one was killed and left its socket behind.
-        Err(_) => directly(config, &request),
+        Err(_) => Ok(None),
     }
 }
 

@@ -53,6 +53,8 @@ pub enum Request {
         name: String,
     },
     AliasList,
+    /// What is wrong with them: [`Answer::Report`] of a list of texts.
+    AliasFaults,
     /// Many aliases at once: all or none.
     AliasImport(Import),
     /// Where addresses lead: [`Answer::Report`] of a [`super::alias::Looked`].
@@ -205,6 +207,10 @@ pub fn plan(
         }
         Request::Queue(ask) => return queue::plan(snapshot, ask),
         Request::AliasImport(import) => return super::alias::import(snapshot, domains, import),
+        Request::AliasFaults => {
+            let faults = super::alias::faults(snapshot, domains)?;
+            return Ok(Plan::Answer(Answer::Report(faults.into())));
+        }
         Request::Look(lookup) => {
             return Ok(Plan::Answer(super::alias::look(snapshot, domains, lookup)?));
         }

@@ -92,6 +92,9 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     let tidier = tidy::start(&store, &config.limits)?;
     let directory = Arc::new(Directory::new(config.rules()));
     (hooks.prepare)(&*store, &directory.domains())?;
+    for fault in aliases(&*store, &directory.domains()) {
+        tell(&fault);
+    }
 
     let shards = config
         .shards
@@ -143,6 +146,15 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     tidier.stop();
     store.close();
     done
+}
+
+/// What is wrong with the aliases, where anything is. A backup may bring back what would be refused today, and domains
+/// come and go.
+fn aliases(store: &dyn Store, domains: &Domains) -> Vec<String> {
+    let snapshot = store.snapshot().map_err(Failure::from);
+    let faults = snapshot.and_then(|snapshot| control::alias::faults(&*snapshot, domains));
+    faults
+        .unwrap_or_else(|failure| vec![format!("the aliases were not looked at: {}", failure.text)])
 }
 
 /// What the start found in the logs, where that is worth a line.
@@ -253,6 +265,8 @@ fn reload(live: &mut Live) {
     match live.reload() {
         Ok(notes) => {
             notes.iter().for_each(|note| tell(note));
+            let faults = aliases(&*live.store, &live.directory.domains());
+            faults.iter().for_each(|fault| tell(fault));
             say("reloaded");
         }
         Err(failure) => tell(&format!(

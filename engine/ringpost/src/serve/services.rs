@@ -24,6 +24,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 
+/// Whether anybody sends what the queue holds. Without, mail for other hosts is put off.
+pub const QUEUE: bool = false;
+
 /// Good logins that a shard remembers.
 const LOGINS_MAX: usize = 65_536;
 
@@ -243,7 +246,7 @@ impl Seat {
                 tls_mode,
                 tls: seat.services.tls.clone(),
                 open: seat.smtp_open.clone(),
-                queue: false,
+                queue: QUEUE,
                 policy: policy.clone(),
             })
         });
