@@ -117,13 +117,17 @@ async fn answer(
 
 /// A house with Alice and `[auth.oauth]`, and a server of it.
 fn serving(identity: &Identity, oauth: &str) -> (House, Server) {
+    serving_by(identity.port, &identity.root, "", oauth)
+}
+
+/// The same where nobody or somebody else may listen, with more `[limits]`.
+fn serving_by(port: u16, root: &str, limits: &str, oauth: &str) -> (House, Server) {
     let house = House::new();
-    std::fs::write(house.path("root.pem"), &identity.root).expect("writes");
+    std::fs::write(house.path("root.pem"), root).expect("writes");
     std::fs::write(house.path("secret"), "s3cret/ &\n").expect("writes");
-    let port = identity.port;
     let oauth = oauth.replace("{host}", &format!("https://127.0.0.1:{port}"));
     house.append(&format!(
-        "login_failure_ms = 1\n[auth.oauth]\nca = \"root.pem\"\n{oauth}"
+        "login_failure_ms = 1\n{limits}[auth.oauth]\nca = \"root.pem\"\n{oauth}"
     ));
     let added = house.run(&["account", "add", ALICE, "--password-stdin"], "secret\n");
     expect(&added, 0, "added", "");
@@ -280,6 +284,11 @@ fn signed_tokens() {
         encode(&header(Algorithm::HS256, Some(id)), &claims, &key).expect("signs")
     };
     let one = Some("one");
+    let marked = |mark: fn(&mut Header)| {
+        let mut header = header(Algorithm::ES256, one);
+        mark(&mut header);
+        encode(&header, &claims, &ours).expect("signs")
+    };
     let unsigned = {
         let part = |value: Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         format!("{}.{}.", part(json!({"alg": "none"})), part(claims.clone()))
@@ -327,6 +336,32 @@ fn signed_tokens() {
             signed(&with("email", Value::Null), one, &ours),
             false,
         ),
+        (
+            "of an address that nobody has verified",
+            signed(&with("email_verified", json!(false)), one, &ours),
+            false,
+        ),
+        (
+            "of a verified address",
+            signed(&with("email_verified", json!(true)), one, &ours),
+            true,
+        ),
+        (
+            "an access token by RFC 9068",
+            marked(|header| header.typ = Some("at+JWT".into())),
+            true,
+        ),
+        ("without a type", marked(|header| header.typ = None), true),
+        (
+            "another kind of token",
+            marked(|header| header.typ = Some("logout+jwt".into())),
+            false,
+        ),
+        (
+            "with an extension that must be known",
+            marked(|header| header.crit = Some(vec!["b64".into()])),
+            false,
+        ),
         ("by another key", signed(&claims, one, &theirs), false),
         (
             "by an unknown key",
@@ -351,5 +386,32 @@ fn signed_tokens() {
         1,
         "an unknown key is no reason to ask at once"
     );
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// Whoever holds the keys takes connections and says nothing: logins are refused for now, each in its time, and not every
+/// one of them knocks again.
+#[test]
+fn keys_that_never_come() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]);
+    let root = made.expect("a certificate").cert.pem();
+    let (_house, server) = serving_by(
+        port,
+        &root,
+        "login_token_ms = 100\n",
+        &format!("jwks = \"{{host}}/jwks.json\"\nissuer = \"{ISSUER}\"\naudience = \"ringpost\"\n"),
+    );
+    let key = EncodingKey::from_secret(b"whatever");
+    let claims = json!({"iss": ISSUER, "aud": "ringpost", "email": ALICE, "exp": seconds() + 600});
+    let token = encode(&Header::new(Algorithm::HS256), &claims, &key).expect("signs");
+    for _ in 0..3 {
+        let (_, end) = log_in(&server, "OAUTHBEARER", &bearer("", &token));
+        assert!(end.starts_with("a NO [UNAVAILABLE]"), "{end}");
+    }
+    silent.set_nonblocking(true).expect("a socket");
+    let knocks = std::iter::from_fn(|| silent.accept().ok()).count();
+    assert_eq!(knocks, 1);
     assert_eq!(server.stop(), Some(0));
 }

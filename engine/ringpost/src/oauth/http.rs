@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 /// Octets of an answer at most: a set of keys has some thousands.
@@ -28,6 +29,8 @@ pub enum HttpError {
     Connect(String),
     /// It answers, but not as asked.
     Answer(String),
+    /// It takes too long.
+    Late,
 }
 
 impl fmt::Display for HttpError {
@@ -35,6 +38,7 @@ impl fmt::Display for HttpError {
         match self {
             HttpError::Setup(what) | HttpError::Answer(what) => f.write_str(what),
             HttpError::Connect(what) => write!(f, "cannot connect: {what}"),
+            HttpError::Late => f.write_str("no answer in time"),
         }
     }
 }
@@ -144,7 +148,9 @@ impl Client {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
             .await
             .map_err(|error| answer(&error))?;
-        let driver = tokio::task::spawn_local(connection);
+        // Dropped with this future, whenever its caller has no more patience.
+        let mut driver = JoinSet::new();
+        driver.spawn_local(connection);
         let sent = async {
             let response = sender.send_request(request(target, ask)?).await;
             let response = response.map_err(|error| answer(&error))?;
@@ -155,9 +161,7 @@ impl Client {
             let body = body.collect().await.map_err(|error| answer(&error))?;
             serde_json::from_slice(&body.to_bytes()).map_err(|_| answer(&"no JSON"))
         };
-        let sent = sent.await;
-        driver.abort();
-        sent
+        sent.await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Introspection: the server that gave a token is asked about it. RFC 7662.
 
 use super::http::{Ask, Client, HttpError, Target, form_value};
-use super::{has_audience, has_scope, unavailable};
+use super::{has_audience, has_scope, is_verified, unavailable};
 use crate::config::section::auth::{ClientId, Oauth};
 use data_encoding::BASE64;
 use hyper::header::HeaderValue;
@@ -86,6 +86,7 @@ impl Wanted {
             && now_ms < until_ms
             && seconds("nbf").is_none_or(|from_ms| from_ms <= now_ms)
             && has_scope(&answer["scope"], self.scope.as_deref())
+            && is_verified(answer, &self.claim)
             && audience.is_none_or(|wanted| has_audience(&answer["aud"], wanted))
             && issuer.is_none_or(|wanted| answer["iss"] == **wanted);
         match answer[&*self.claim].as_str() {
@@ -151,6 +152,7 @@ mod tests {
             (&any, with("nbf", json!(11)), None),
             (&any, with("email", Value::Null), None),
             (&any, with("email", json!("")), None),
+            (&any, with("email_verified", json!(false)), None),
             (&strict, with("scope", json!("openid")), None),
             (&strict, with("scope", Value::Null), None),
             (&strict, with("aud", json!("other")), None),

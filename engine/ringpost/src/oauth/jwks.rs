@@ -1,13 +1,15 @@
 //! Signed tokens: JSON Web Tokens, checked with the keys that their issuer publishes. RFC 7519, RFC 7517, RFC 8725.
 //!
 //! Keys are fetched when they are first needed, again when they are [`AGE`] old, and again for a token whose key is not
-//! known, but not more often than each [`PAUSE`]: a stranger's tokens must not make us ask.
+//! known, but not more often than each [`PAUSE`]: a stranger's tokens must not make us ask. A fetch that fails, or takes more
+//! than half of the time that a login has, leaves the old keys in use, for a day.
 //!
 //! Invariants: the algorithm is the key's, never the token's to choose; keys that two sides share (HMAC) are not taken at all.
-//! RFC 8725 §3.1. A token without an end, an issuer or an audience is none.
+//! RFC 8725 §3.1. A token without an end, an issuer or an audience is none, and so is one that asks for an extension, for
+//! we know none (RFC 7515 §4.1.11), and one that says that it is something else (RFC 8725 §3.11).
 
 use super::http::{Ask, Client, HttpError, Target};
-use super::{has_scope, unavailable};
+use super::{has_scope, is_verified, unavailable};
 use crate::config::section::auth::Oauth;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -19,6 +21,10 @@ use std::time::{Duration, Instant};
 
 /// Keys so old are fetched again before they are used: what was taken back is gone then.
 const AGE: Duration = Duration::from_secs(3_600);
+/// Keys so old are used no more, whatever keeps us from newer ones.
+const AGE_MAX: Duration = Duration::from_secs(86_400);
+/// What the header of a token may say that it is. RFC 7519 §5.1, RFC 9068 §2.1.
+const KINDS: [&str; 4] = ["JWT", "at+jwt", "application/jwt", "application/at+jwt"];
 /// Between two fetches.
 const PAUSE: Duration = Duration::from_secs(30);
 /// Seconds that the issuer's clock may be off.
@@ -34,6 +40,8 @@ pub struct Jwks {
     audience: String,
     claim: String,
     scope: Option<String>,
+    /// For one fetch.
+    patience: Duration,
     keys: RefCell<Fetched>,
     /// One fetch at a time: whoever comes meanwhile waits for it.
     fetching: tokio::sync::Mutex<()>,
@@ -55,8 +63,13 @@ struct Key {
 }
 
 impl Jwks {
-    /// Fetches nothing yet.
-    pub fn new(client: Client, url: &str, oauth: &Oauth) -> Result<Jwks, HttpError> {
+    /// Fetches nothing yet. `patience` is what a login has.
+    pub fn new(
+        client: Client,
+        url: &str,
+        oauth: &Oauth,
+        patience: Duration,
+    ) -> Result<Jwks, HttpError> {
         let needed = |value: &Option<String>, name: &str| {
             let missing = || HttpError::Setup(format!("jwks needs {name}"));
             value.clone().ok_or_else(missing)
@@ -68,6 +81,7 @@ impl Jwks {
             audience: needed(&oauth.audience, "audience")?,
             claim: oauth.claim.clone(),
             scope: oauth.scope.clone(),
+            patience: patience / 2,
             keys: RefCell::new(Fetched {
                 keys: Rc::new([]),
                 at: None,
@@ -80,6 +94,11 @@ impl Jwks {
     /// Whose `token` is.
     pub async fn holder(&self, token: &str) -> Result<Holder, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let kind = header.typ.as_deref().unwrap_or(KINDS[0]);
+        let is_known = KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind));
+        if header.crit.is_some() || !is_known {
+            return Err(TokenError::Invalid);
+        }
         let fits = |key: &Key| {
             let named = header.kid.is_none() || header.kid == key.id;
             named && key.algorithms.contains(&header.alg)
@@ -110,14 +129,16 @@ impl Jwks {
             scope => scope,
         };
         let name = claims[&*self.claim].as_str()?;
-        let good = has_scope(scope, self.scope.as_deref()) && !name.is_empty();
+        let good = has_scope(scope, self.scope.as_deref())
+            && is_verified(&claims, &self.claim)
+            && !name.is_empty();
         good.then(|| Holder {
             name: name.to_owned(),
             until_ms: ((until as u64).saturating_add(LEEWAY)).saturating_mul(1_000),
         })
     }
 
-    /// The keys, at most `age` old, if they can be had. Old ones are better than none.
+    /// The keys, at most `age` old, if they can be had. Old ones are better than none, up to [`AGE_MAX`].
     async fn keys(&self, age: Duration) -> Result<Rc<[Key]>, TokenError> {
         if let Some(keys) = self.fresh(age) {
             return Ok(keys);
@@ -128,22 +149,21 @@ impl Jwks {
         }
         let within = |moment: Option<Instant>| moment.is_some_and(|at| at.elapsed() < PAUSE);
         if !within(self.keys.borrow().tried) {
-            let answer = self.client.ask(&self.target, Ask::Get).await;
-            let mut held = self.keys.borrow_mut();
-            held.tried = Some(Instant::now());
+            // Noted first: a login that gives up while it waits must not let the next one ask at once.
+            self.keys.borrow_mut().tried = Some(Instant::now());
+            let asked = self.client.ask(&self.target, Ask::Get);
+            let answer = tokio::time::timeout(self.patience, asked).await;
+            let answer = answer.unwrap_or_else(|_| Err(HttpError::Late));
             match answer {
                 Ok(set) => {
+                    let mut held = self.keys.borrow_mut();
                     held.keys = read_set(set).into();
-                    held.at = held.tried;
+                    held.at = Some(Instant::now());
                 }
                 Err(error) => _ = unavailable(&error),
             }
         }
-        let held = self.keys.borrow();
-        match held.at {
-            Some(_) => Ok(held.keys.clone()),
-            None => Err(TokenError::Unavailable),
-        }
+        self.fresh(AGE_MAX).ok_or(TokenError::Unavailable)
     }
 
     fn fresh(&self, age: Duration) -> Option<Rc<[Key]>> {

@@ -63,26 +63,27 @@ pub fn open(config: &Config) -> Result<Option<Sides>, Failure> {
     let Some(oauth) = &config.auth.oauth else {
         return Ok(None);
     };
-    let verifier = verifier(oauth);
-    let verifier = verifier.map_err(|error| Failure::not_well(format!("[auth.oauth]: {error}")))?;
     let limits = &config.limits;
+    let patience = Duration::from_millis(limits.login_token_ms);
+    let verifier = verifier(oauth, patience);
+    let verifier = verifier.map_err(|error| Failure::not_well(format!("[auth.oauth]: {error}")))?;
     let waiting_max = usize::try_from(limits.login_tokens_max).unwrap_or(usize::MAX);
     let (sender, questions) = mpsc::channel(waiting_max.clamp(1, Semaphore::MAX_PERMITS));
     let desk = Desk {
         questions,
         verifier,
-        patience: Duration::from_millis(limits.login_token_ms),
+        patience,
     };
     Ok(Some((Arc::new(Asker(sender)), desk)))
 }
 
-fn verifier(oauth: &Oauth) -> Result<Verifier, HttpError> {
+fn verifier(oauth: &Oauth, patience: Duration) -> Result<Verifier, HttpError> {
     let client = Client::new(oauth.ca.as_deref())?;
     Ok(match &oauth.source {
         Source::Introspection { url, client: id } => {
             Verifier::Introspection(Introspection::new(client, url, id.as_ref(), oauth)?)
         }
-        Source::Jwks { url } => Verifier::Jwks(Jwks::new(client, url, oauth)?),
+        Source::Jwks { url } => Verifier::Jwks(Jwks::new(client, url, oauth, patience)?),
     })
 }
 
@@ -97,10 +98,7 @@ pub async fn run(mut desk: Desk) {
         let verifier = verifier.clone();
         tokio::task::spawn_local(async move {
             let told = tokio::time::timeout(patience, verifier.holder(&token)).await;
-            let told = told.unwrap_or_else(|_| {
-                crate::cli::tell("oauth: no answer in time");
-                Err(TokenError::Unavailable)
-            });
+            let told = told.unwrap_or_else(|_| Err(unavailable(&HttpError::Late)));
             answer.give(told);
             drop(place);
         });
@@ -143,10 +141,34 @@ fn has_audience(claim: &serde_json::Value, wanted: &str) -> bool {
     }
 }
 
+/// Whether the claim that names the account may be believed: where users write their own address and nobody has asked
+/// at it, anybody may claim anybody's. OpenID Connect Core §5.7, §5.1.
+fn is_verified(claims: &serde_json::Value, claim: &str) -> bool {
+    let verified = &claims["email_verified"];
+    claim != "email" || (*verified != false && verified != "false")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn addresses_that_nobody_has_verified() {
+        let cases = [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!(null), true),
+            (json!(false), false),
+            (json!("false"), false),
+        ];
+        for (said, expected) in cases {
+            let claims = json!({"email": "a@example.org", "email_verified": said});
+            assert_eq!(is_verified(&claims, "email"), expected, "{claims}");
+            assert!(is_verified(&claims, "upn"), "{claims}");
+        }
+        assert!(is_verified(&json!({"email": "a@example.org"}), "email"));
+    }
 
     #[test]
     fn scopes_and_audiences() {
