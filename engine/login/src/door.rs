@@ -509,8 +509,15 @@ impl Talk {
     }
 
     async fn refuse(self: Box<Self>, refusal: Refusal) -> Next {
+        // Whoever names nobody is told of by what he shows: the operator may want it in [[auth.certificate]].
+        let identity = match &self.caller.channel.certificate {
+            Some(shown) if self.mechanism == Mechanism::External && self.identity.is_empty() => {
+                &*shown.subject
+            }
+            _ => &*self.identity,
+        };
         let guessed = Guessed {
-            identity: &self.identity,
+            identity,
             is_password: self.mechanism.is_by_password(),
         };
         let refuse = self.door.refuse(&self.caller, guessed, refusal);

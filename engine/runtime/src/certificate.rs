@@ -3,6 +3,7 @@
 //! In:  one certificate, DER. Out: the octets of `tls-server-end-point`, or the names of a client.
 //! What cannot be read has no binding and no name: it is never an error here.
 
+use crate::subject;
 use aws_lc_rs::digest;
 use ringpost_types::Address;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub struct ClientCertificate {
     /// Mail addresses it is for, as written: those of subjectAltName; without any the subject's emailAddress; without
     /// that the common names that are addresses. RFC 8550 §3, RFC 4422 Appendix A.
     pub addresses: Box<[Box<str>]>,
-    /// The subject, for the log.
+    /// The subject, as [`subject`] writes it.
     pub subject: Box<str>,
 }
 
@@ -78,7 +79,7 @@ pub fn client(certificate: &[u8]) -> Option<ClientCertificate> {
     }
     Some(ClientCertificate {
         addresses: addresses.into(),
-        subject: parsed.subject().to_string().into(),
+        subject: subject::text(parsed.subject()).into(),
     })
 }
 

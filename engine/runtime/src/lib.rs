@@ -33,6 +33,7 @@ pub mod shared;
 pub mod signal;
 mod slab;
 mod socket;
+mod subject;
 mod sweep;
 pub mod tickets;
 pub mod time;
