@@ -153,7 +153,7 @@ impl Jwks {
             self.keys.borrow_mut().tried = Some(Instant::now());
             let asked = self.client.ask(&self.target, Ask::Get);
             let answer = tokio::time::timeout(self.patience, asked).await;
-            let answer = answer.unwrap_or_else(|_| Err(HttpError::Late));
+            let answer = answer.unwrap_or(Err(HttpError::Late));
             match answer {
                 Ok(set) => {
                     let mut held = self.keys.borrow_mut();
