@@ -135,7 +135,8 @@ impl<'c> Case<'c> {
         self.from.get_or_init(make)
     }
 
-    fn helo(&self) -> &Subject {
+    /// What the peer calls itself.
+    pub fn helo(&self) -> &Subject {
         let make = || Subject::domain(self.domains, self.facts.helo);
         self.helo.get_or_init(make)
     }

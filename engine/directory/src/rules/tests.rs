@@ -496,8 +496,73 @@ fn postmaster_and_abuse_are_reached() {
     let told = rules.explain(&facts, &to);
     assert_eq!(told.rules, [(0, Some(Failed::Role))]);
     assert_eq!(
-        Failed::Role.reason(&rules.list()[0], &facts, &to),
+        rules.reason(0, Failed::Role, &facts, &to),
         "<abuse@example.org> takes mail from everybody; only a rule that names it or certain senders may discard that"
+    );
+}
+
+/// (one rule, why it is passed over); the session is in clear from bob@sub.sender.example at 198.51.100.7
+const REASONS: &[(&str, &str)] = &[
+    ("listener=lmtp -> discard", "the listener is smtp"),
+    (
+        "from=10.0.0.0/8 -> discard",
+        "198.51.100.7 is not in the list",
+    ),
+    ("from=local -> discard", "198.51.100.7 is not in the list"),
+    (
+        "from=!198.51.100.0/24 -> discard",
+        "198.51.100.7 is an exception",
+    ),
+    ("login=yes -> discard", "nobody has logged in"),
+    ("tls=yes -> discard", "the session is in clear"),
+    (
+        "helo=x -> discard",
+        "the peer calls itself \"mail.sender.example\"",
+    ),
+    (
+        "helo=*,!.sender.example -> discard",
+        "the peer calls itself \"mail.sender.example\", an exception",
+    ),
+    (
+        "sender=<> -> discard",
+        "the sender is <bob@sub.sender.example>",
+    ),
+    (
+        "sender=!.sender.example -> discard",
+        "the sender is <bob@sub.sender.example>, an exception",
+    ),
+    (
+        "recipient=b@x.example -> discard",
+        "the recipient is <a@x.example>",
+    ),
+    (
+        "recipient=.example,!@x.example -> discard",
+        "the recipient is <a@x.example>, an exception",
+    ),
+    ("domain=local -> discard", "the domain is x.example"),
+    (
+        "domain=!x.example -> discard",
+        "the domain is x.example, an exception",
+    ),
+    ("-> deliver", "x.example is not a local domain"),
+];
+
+#[test]
+fn reasons_are_told() {
+    let (sender, to) = (address("bob@sub.sender.example"), address("a@x.example"));
+    let facts = facts(Some(&sender));
+    let why = |text: &str, facts: &Facts<'_>| {
+        let rules = rules(&[text]);
+        let (_, failed) = rules.explain(facts, &to).rules[0];
+        rules.reason(0, failed.expect(text), facts, &to)
+    };
+    for (text, expected) in REASONS {
+        assert_eq!(why(text, &facts), *expected, "{text}");
+    }
+    let unix = Facts { ip: None, ..facts };
+    assert_eq!(
+        why("from=local -> discard", &unix),
+        "a unix socket is on this machine, which the listener does not trust"
     );
 }
 

@@ -1,7 +1,7 @@
 //! What a session would be answered, and why: the way of MAIL and RCPT through the service, step by step.
 //!
 //! ```text
-//! MAIL  login needed? -> the sender is the user's own? -> a rule that rejects already
+//! MAIL  a login is needed? -> is the sender the user's own? -> a rule that rejects already
 //! RCPT  the listener defers? -> a trap? -> rules -> where the address leads, room, the queue
 //! ```
 //!
@@ -49,21 +49,22 @@ pub fn judge(config: &Config, question: &Question, look: Look<'_>) -> Result<Exp
     };
     let looked = ask(&explanation, &to, &facts, look)?;
     told.notes.extend(stale(&rules, &looked));
-    rules_told(&mut told, &rules, &explanation, &facts, &to);
-    told.rcpt = match mail(&session, &rules, &facts, &looked) {
-        Err(refused) => {
-            told.mail = refused.into();
-            None
-        }
-        Ok(()) => {
-            told.mail = reply::SENDER_OK.into();
-            let answer = match before_rules(&mut told, &session, &rules, question) {
-                Ok(()) => rcpt(&mut told, &rules, explanation.decision.action, &looked, &to),
-                refused => refused,
-            };
-            Some(answer.err().unwrap_or(reply::RECIPIENT_OK).into())
-        }
-    };
+    if let Err(refused) = mail(&session, &facts, &looked) {
+        told.mail = refused.into();
+        return Ok(told);
+    }
+    if let Some(Action::Reject(refused)) = rules.at_mail(&facts).map(|decision| decision.action) {
+        rules_told(&mut told, &rules, &explanation, &facts, &to);
+        told.mail = refused.clone().into();
+        return Ok(told);
+    }
+    told.mail = reply::SENDER_OK.into();
+    let before = before_rules(&mut told, &session, &rules, question);
+    let answer = before.and_then(|()| {
+        rules_told(&mut told, &rules, &explanation, &facts, &to);
+        rcpt(&mut told, &rules, explanation.decision.action, &looked, &to)
+    });
+    told.rcpt = Some(answer.err().unwrap_or(reply::RECIPIENT_OK).into());
     Ok(told)
 }
 
@@ -152,29 +153,21 @@ fn rules_told(
             place: rule.place.to_string(),
             action: rule.action.to_string(),
             failed: failed.map(|failed| failed.to_string()),
-            why: failed.map(|failed| failed.reason(rule, facts, to)),
+            why: failed.map(|failed| rules.reason(at, failed, facts, to)),
         });
     }
-    told.by = rules.name(decision.by);
-    told.action = decision.action.to_string();
+    told.by = Some(rules.name(decision.by));
+    told.action = Some(decision.action.to_string());
     told.tags = decision.tags.iter().map(|&tag| tag.to_owned()).collect();
 }
 
-/// MAIL.
-fn mail(
-    session: &Session<'_>,
-    rules: &Rules,
-    facts: &Facts<'_>,
-    looked: &Looked,
-) -> Result<(), Reply> {
+/// MAIL, before the rules.
+fn mail(session: &Session<'_>, facts: &Facts<'_>, looked: &Looked) -> Result<(), Reply> {
     if session.listener.protocol == Protocol::Submission && facts.login.is_none() {
         return Err(reply::AUTH_FIRST);
     }
-    if looked.may_send == Some(false) {
-        return Err(refusal::NOT_YOURS);
-    }
-    match rules.at_mail(facts).map(|decision| decision.action) {
-        Some(Action::Reject(reply)) => Err(reply.clone()),
+    match looked.may_send {
+        Some(false) => Err(refusal::NOT_YOURS),
         _ => Ok(()),
     }
 }
@@ -186,22 +179,18 @@ fn before_rules(
     rules: &Rules,
     question: &Question,
 ) -> Result<(), Reply> {
-    let refused = match &question.to {
-        _ if session.listener.defer => {
-            told.notes
-                .push("the listener defers everybody, and remembers the peer's network".to_owned());
-            refusal::DEFERRED
-        }
-        Path::Mailbox(to) if question.user.is_none() && rules.domains().is_trap(to) => {
-            let what = "that is a trap, and the peer's network is remembered";
-            told.notes.push(what.to_owned());
-            refusal::NO_SUCH_USER
-        }
+    let (refused, note) = match &question.to {
+        _ if session.listener.defer => (
+            refusal::DEFERRED,
+            "the listener defers everybody, and the peer's network is remembered",
+        ),
+        Path::Mailbox(to) if question.user.is_none() && rules.domains().is_trap(to) => (
+            refusal::NO_SUCH_USER,
+            "that is a trap, and the peer's network is remembered",
+        ),
         _ => return Ok(()),
     };
-    told.by.clear();
-    told.rules.clear();
-    told.tags.clear();
+    told.notes.push(note.to_owned());
     Err(refused)
 }
 

@@ -3,7 +3,7 @@
 use super::{Peer, Question};
 use crate::cli::exit::Failure;
 use crate::config::nearest::nearest;
-use crate::config::{Bind, Config, Listener, Protocol, TlsMode};
+use crate::config::{Bind, Config, Listener, Protocol, TlsMode, is_local};
 
 /// A session at its listener.
 #[derive(Clone, Copy, Debug)]
@@ -13,22 +13,25 @@ pub struct Session<'c> {
     pub tls: bool,
 }
 
-/// The listener that the question means, the first where several have its tag.
+/// The listener that the question means.
 pub fn find<'c>(config: &'c Config, question: &Question) -> Result<Session<'c>, Failure> {
     let listeners = match &question.listener {
         Some(tag) => tagged(config, tag)?,
         None => usual(config, question)?,
     };
     let first = listeners[0];
-    let reached = listeners.iter().filter(|listener| {
+    let reached = listeners.into_iter().filter(|listener| {
         let unix = matches!(listener.bind, Bind::Unix(_));
         unix == (question.ip == Peer::Unix)
     });
-    let listener = reached
-        .clone()
-        .find(|listener| !question.tls || listener.tls != TlsMode::None)
-        .or_else(|| reached.clone().next());
-    let Some(&listener) = listener else {
+    // The first of those that suit best. Others are reached too, by a proxy or with another greeting.
+    let listener = reached.min_by_key(|listener| {
+        let far = question.ip.ip().is_some_and(|ip| !ip.is_loopback());
+        let hidden = far && is_local(&listener.bind);
+        let clear = question.tls && listener.tls == TlsMode::None;
+        (clear, hidden)
+    });
+    let Some(listener) = listener else {
         let (tag, bind) = (&first.tag, &first.bind);
         return Err(Failure::usage(match question.ip {
             Peer::Unix => format!("listener {tag} is at {bind}, and no unix socket: say --ip IP"),

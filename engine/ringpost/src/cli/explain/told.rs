@@ -15,10 +15,10 @@ pub struct Explained {
     pub recipient: String,
     /// Those looked at, in their order.
     pub rules: Vec<RuleTold>,
-    /// Who decides; empty: nothing comes as far as the rules.
-    pub by: String,
+    /// Who decides; none: it is refused before the rules are asked.
+    pub by: Option<String>,
     /// What is decided.
-    pub action: String,
+    pub action: Option<String>,
     /// Words of the rules that mark the mail.
     pub tags: Vec<String>,
     /// Each step to where the address leads.
@@ -186,8 +186,12 @@ impl fmt::Display for Explained {
         for rule in &self.rules {
             line("rule", rule)?;
         }
-        if !self.by.is_empty() {
-            line("decision", &format_args!("{}, by {}", self.action, self.by))?;
+        match (&self.action, &self.by) {
+            (Some(action), Some(by)) => line("decision", &format_args!("{action}, by {by}"))?,
+            _ => line(
+                "decision",
+                &"none: it is refused before the rules are asked",
+            )?,
         }
         if !self.tags.is_empty() {
             line("tags", &self.tags.join(", "))?;
@@ -208,7 +212,7 @@ impl fmt::Display for Explained {
         line("MAIL", &self.mail)?;
         match &self.rcpt {
             Some(rcpt) => line("RCPT", rcpt)?,
-            None => line("RCPT", &"does not come to it")?,
+            None => line("RCPT", &"not reached")?,
         }
         for note in &self.notes {
             line("note", note)?;
