@@ -163,6 +163,11 @@ impl List<'_> {
                     let literal = self.lexer.until(|octet| octet == b']');
                     spec.extend_from_slice(literal);
                 }
+                // An address before it, and no route: others may read that one, so it must not vanish.
+                Some(b':') if at.is_some() && !routed => {
+                    self.lexer.skip(1);
+                    spec.push(b':');
+                }
                 Some(b':') => {
                     // RFC 5322 §4.4. What is no route before a colon means nothing.
                     self.lexer.skip(1);
@@ -390,6 +395,8 @@ mod tests {
             ("<@a,@b:mary@example.net>", "-|@a,@b:mary|example.net"),
             ("<@a, @b , @c:mary@d>, <x:y@z>", "-|@a,@b,@c:mary|d -|y|z"),
             ("<@a,@b>, c@d", "-|a,|b -|c|d"),
+            ("<a@b:c@d>", "-|a@b:c|d"),
+            ("<a@b:>", "-|a|b:"),
             ("=?utf-8?q?J=C3=B6?= <j@x>", "=?utf-8?q?J=C3=B6?=|j|x"),
         ];
         for (value, expected) in cases {
