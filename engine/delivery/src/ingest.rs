@@ -17,6 +17,7 @@
 //! that is reached, and a log that fails, is an error of `body`; then the mail is to be dropped.
 
 use crate::Error;
+use crate::authors::Authors;
 use crate::buffer::{Buffer, PIECE_OCTETS};
 use crate::completion::Completion;
 use crate::memory::{Charge, Memory};
@@ -57,8 +58,10 @@ pub struct Ingest<F: Files = RingFiles> {
     head_octets: usize,
     scanner: Scanner,
     readers: Readers,
-    /// Until it is known what the mail lacks.
+    /// A user's mail, until it is known what it lacks.
     completion: Option<Completion>,
+    /// Whom a user's mail names.
+    authors: Authors,
     /// With more than this in memory, pieces leave.
     held_octets_max: usize,
     limits: Arc<Limits>,
@@ -83,6 +86,8 @@ pub struct Arrived {
     pub received: u32,
     /// What came of the body hash of each DKIM-Signature, in the order of the header. RFC 6376 §6.1.3.
     pub signatures: Vec<BodyResult>,
+    /// Whom a user's mail names beside what the digest has.
+    pub authors: Authors,
     /// Held until the mail is durable.
     pub(crate) charge: Charge,
 }
@@ -105,6 +110,7 @@ impl<F: Files + Clone> Inlet<F> {
                 own_copy: head.is_empty(),
             }),
             completion: None,
+            authors: Authors::default(),
             held_octets_max: if self.streams(size) {
                 PIECE_OCTETS
             } else {
@@ -174,6 +180,9 @@ impl<F: Files + Clone> Ingest<F> {
         if self.scanner.header_is_read()
             && let Some(completion) = self.completion.take()
         {
+            let end = self.scanner.header_end().unwrap_or(self.buffer.end());
+            self.authors = Authors::read(&self.buffer.octets()[self.head_octets..end]);
+            self.end_torn_header()?;
             let (has_date, has_message_id) =
                 (self.scanner.has_date(), self.scanner.has_message_id());
             self.add(&completion.fields(has_date, has_message_id))?;
@@ -191,6 +200,20 @@ impl<F: Files + Clone> Ingest<F> {
     #[cold]
     fn end_our_header(&mut self) -> Result<(), Error> {
         self.buffer.append(b"\r\n")
+    }
+
+    /// The header of a user's mail ends in a line that is no field: an empty line goes before it. The line and what follows
+    /// is body then to whoever reads it; some programs would pass over it and find one more From behind, which nobody checked.
+    fn end_torn_header(&mut self) -> Result<(), Error> {
+        let Some(end) = self.scanner.header_end() else {
+            return Ok(());
+        };
+        let header = &self.buffer.octets()[..end];
+        if !header.ends_with(b"\n\r\n") && !header.ends_with(b"\n\n") {
+            self.buffer.insert(end, b"\r\n")?;
+            self.scanner = self.scanner.afresh();
+        }
+        Ok(())
     }
 
     /// Puts `fields` behind our own and begins to read anew, which is rare, and only the header has come so far.
@@ -257,6 +280,7 @@ impl<F: Files + Clone> Ingest<F> {
             text: findings.text,
             received: received.saturating_sub(ours),
             signatures: findings.signatures,
+            authors: self.authors,
             charge,
         })
     }
@@ -266,6 +290,7 @@ impl<F: Files + Clone> Ingest<F> {
         let Some(completion) = self.completion.take() else {
             return Ok(());
         };
+        self.authors = Authors::read(self.buffer.behind(self.head_octets));
         let digest = self.scanner.afresh().finish(self.buffer.octets(), 0);
         let Ok(digest) = Digest::read(&digest) else {
             return Ok(());

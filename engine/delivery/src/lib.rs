@@ -9,6 +9,7 @@
 //! what is stored, behind our own trace fields.
 #![forbid(unsafe_code)]
 
+pub mod authors;
 mod buffer;
 pub mod completion;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod post;
 mod readers;
 pub mod trace;
 
+pub use authors::Authors;
 pub use completion::Completion;
 pub use error::Error;
 pub use ingest::{Arrived, Ingest, Inlet};

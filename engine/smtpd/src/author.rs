@@ -1,13 +1,16 @@
-//! Whose name a user's mail bears: every address of From and Sender must belong to the account. RFC 6409 §6.1, §8.1.
+//! Whose name a user's mail bears: every address of From, Sender, Resent-From and Resent-Sender must belong to the account.
+//! RFC 6409 §6.1, §8.1. Whoever sends a stranger's mail on forwards it or attaches it: Resent- fields make nobody's From his.
 //!
-//! In:  the digest of a mail that has arrived, and who sent it. Out: nothing, or the refusal that names the address.
+//! In:  a mail that has arrived, and who sent it. Out: nothing, or the refusal that names the address.
 //!
-//! Invariant: what cannot be checked is not sent: a header too large to be read whole is refused. A mail without From
-//! claims to be nobody's, and passes.
+//! Invariant: what cannot be checked is not sent: a header too large to be read whole is refused, and a From that says
+//! something and names neither address nor group. A mail without From claims to be nobody's, and passes.
 
 use crate::refusal;
 use ringpost_api::Snapshot;
+use ringpost_delivery::Arrived;
 use ringpost_directory::Directory;
+use ringpost_message::address::{Item, parse};
 use ringpost_message::digest::{Address as Written, Addresses};
 use ringpost_message::{Digest, Faults};
 use ringpost_types::limit::Limits;
@@ -21,10 +24,10 @@ pub(crate) fn check(
     directory: &Directory,
     snapshot: &dyn Snapshot,
     account: AccountId,
-    digest: &[u8],
+    mail: &Arrived,
     limits: &Limits,
 ) -> Result<(), Reply> {
-    let digest = Digest::read(digest).map_err(|_| refusal::TROUBLE)?;
+    let digest = Digest::read(&mail.digest).map_err(|_| refusal::TROUBLE)?;
     let unread = [
         Faults::HEADER_LIMIT,
         Faults::FIELDS_LIMIT,
@@ -35,23 +38,34 @@ pub(crate) fn check(
     }
     let envelope = digest.envelope();
     let mut room = limits.smtp_authors_max;
-    let mut owns = |list: Addresses<'_>| {
-        for (local, host) in mailboxes(list) {
-            room = room.checked_sub(1).ok_or(refusal::TOO_MANY_AUTHORS)?;
-            let own = match address(local, host) {
-                Some(address) => directory
-                    .may_send_as(snapshot, account, &address)
-                    .map_err(|_| refusal::TROUBLE)?,
-                None => false,
-            };
-            if !own {
-                return Err(refusal::not_your_author(&shown(local, host)));
-            }
+    let mut owns = |local: &[u8], host: &[u8]| {
+        room = room.checked_sub(1).ok_or(refusal::TOO_MANY_AUTHORS)?;
+        let own = match address(local, host) {
+            Some(address) => directory
+                .may_send_as(snapshot, account, &address)
+                .map_err(|_| refusal::TROUBLE)?,
+            None => false,
+        };
+        match own {
+            true => Ok(()),
+            false => Err(refusal::not_your_author(&shown(local, host))),
         }
-        Ok(())
     };
-    owns(envelope.from)?;
-    owns(envelope.sender)
+    if mail.authors.has_from && envelope.from.count() == 0 {
+        return Err(refusal::NO_AUTHOR);
+    }
+    for list in [envelope.from, envelope.sender] {
+        mailboxes(list).try_for_each(|(local, host)| owns(local, host))?;
+    }
+    mail.authors.resent.iter().try_for_each(|value| {
+        let mut owned = Ok(());
+        parse(value, &mut |item| {
+            if let (Item::Mailbox { mailbox, host, .. }, Ok(())) = (item, &owned) {
+                owned = owns(mailbox, host);
+            }
+        });
+        owned
+    })
 }
 
 fn mailboxes<'d>(list: Addresses<'d>) -> impl Iterator<Item = (&'d [u8], &'d [u8])> {

@@ -27,6 +27,8 @@ pub const TOO_MANY_AUTHORS: Reply = Reply::new(
     Enhanced(5, 7, 1),
     "Too many addresses in From and Sender",
 );
+/// The body: a From without any address.
+pub const NO_AUTHOR: Reply = Reply::new(550, Enhanced(5, 7, 1), "From names no address");
 /// RCPT: the listener takes nothing, ever.
 pub const DEFERRED: Reply = Reply::new(
     451,

@@ -334,13 +334,7 @@ fn check(
     let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
     if let Some(login) = login {
         let (directory, account) = (&setup.directory, login.account);
-        author::check(
-            directory,
-            &*snapshot,
-            account,
-            &arrived.digest,
-            &setup.limits,
-        )?;
+        author::check(directory, &*snapshot, account, arrived, &setup.limits)?;
     }
     match setup.role {
         Role::Lmtp => addressed.without_full(&*snapshot, arrived.octets()),

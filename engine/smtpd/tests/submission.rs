@@ -66,6 +66,37 @@ fn the_author_is_the_user() {
         ("From: alice\r\n", "550 5.7.1"),
         ("From:\r\n bob@example.org\r\n", "550 5.7.1"),
         ("fRoM : bob@example.org\r\n", "550 5.7.1"),
+        // A From that some would read an address in, and we none.
+        (
+            "From: (bob@example.org)\r\n",
+            "550 5.7.1 From names no address",
+        ),
+        ("From: <>\r\n", "550 5.7.1 From names no address"),
+        ("From:\r\n", "250 2.0.0"),
+        ("From: <bob@example.org:alice@example.org>\r\n", "550 5.7.1"),
+        ("From: <@example.net:alice@example.org>\r\n", "250 2.0.0"),
+        // Sent on: by the user alone, and not as an excuse for another's From.
+        (
+            "Resent-From: alice@example.org\r\nFrom: both@example.org\r\n",
+            "250 2.0.0",
+        ),
+        (
+            "Resent-From: Bob\r\n <bob@example.org>\r\nFrom: alice@example.org\r\n",
+            "550 5.7.1 From address bob@example.org does not",
+        ),
+        (
+            "From: alice@example.org\r\nRESENT-SENDER : a:bob@example.org;\r\n",
+            "550 5.7.1",
+        ),
+        (
+            "Resent-From: alice@example.org\r\nFrom: bob@example.org\r\n",
+            "550 5.7.1",
+        ),
+        // What stands behind a line that is no field is body, and arrives as body.
+        (
+            "From: alice@example.org\r\nno field\r\nFrom: bob@example.org\r\n",
+            "250 2.0.0",
+        ),
     ];
     let server = Server::start(Limits::default());
     let mut client = logged_in(&server, "alice");

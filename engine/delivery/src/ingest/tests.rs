@@ -238,7 +238,6 @@ fn a_users_mail_is_completed_where_it_must_be() {
         ("From: a@b\r\n".into(), &both),
         ("From: a@b".into(), &both),
         ("".into(), &both),
-        ("no field\r\n".into(), &both),
         ("Message-ID: <a@b>\r\n\r\n".into(), date),
         (format!("{date}\r\n"), id),
         (format!("{date}Message-ID: <a@b>\r\n\r\n"), ""),
@@ -277,6 +276,42 @@ fn a_users_mail_is_completed_where_it_must_be() {
                     "{mail:?} {run}"
                 );
             }
+        }
+    }
+}
+
+/// Some programs pass over a line that is no field and read on; what nobody checked must not be header to them.
+#[test]
+fn a_users_header_ends_where_everybody_sees_it() {
+    let both =
+        "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <0000000000000abc@mx.example.org>\r\n";
+    // (header, what follows)
+    const CASES: &[(&str, &str)] = &[
+        ("", "no field\r\nFrom: evil@x\r\n\r\nb\r\n"),
+        ("From: a@b\r\n", "no field\r\nFrom: evil@x\r\n\r\nb\r\n"),
+        ("From: a@b\r\n", "From\r\n : evil@x\r\n"),
+        ("From: a@b\r\n", "Fr\0om: evil@x\r\n"),
+        ("From: a@b\r\n", "F\u{e9}om: evil@x\r\n"),
+        ("From: a@b\r\n", "no field\r\n"),
+    ];
+    for (header, rest) in CASES {
+        for run in [1, 7, 100_000] {
+            let place = Place::new(1 << 20, Limits::default());
+            let mut ingest = place.inlet.ingest(None, HEAD).expect("room");
+            ingest.complete_with(Completion {
+                hostname: "mx.example.org".into(),
+                id: TraceId(0xabc),
+                unix: 0,
+            });
+            let mail = [header.as_bytes(), rest.as_bytes()].concat();
+            take(&mut ingest, &mail, run).expect("room");
+            let arrived = now(ingest.finish()).expect("arrived");
+            let parts = [both, header, "\r\n", rest].map(str::as_bytes);
+            let expected = [HEAD, &parts.concat()].concat();
+            assert_eq!(place.octets(&arrived), expected, "{mail:?} {run}");
+            let scanned = Scanner::scan(&place.inlet.limits, &expected);
+            assert_eq!(arrived.digest, scanned);
+            assert_eq!(arrived.authors.has_from, !header.is_empty());
         }
     }
 }
