@@ -8,19 +8,20 @@
 //! of them with a subaddress, `postmaster` or `abuse`. What a catch-all would take is not enough, it may be a misspelling.
 //!
 //! Invariants: no alias is put that leads back to itself, that stands in the place of an account's own address, or that
-//! stands for more than [`ADDRESSES_MAX`]; of a table all aliases are put, or none.
+//! stands for more than [`ADDRESSES_MAX`](crate::resolve::ADDRESSES_MAX); of a table all aliases are put, or none.
+
+mod draft;
 
 use crate::account::Refusal;
 use crate::alias_file::{Entry, Fault, Target};
-use crate::directory::account;
 use crate::domains::Domains;
-use crate::resolve::{ADDRESSES_MAX, is_role};
-use ringpost_api::row::{AddressRow, AddressTarget};
+use draft::Draft;
+use ringpost_api::row::AddressTarget;
 use ringpost_api::write::AliasTarget;
 use ringpost_api::{Error, Snapshot, Write, read};
 use ringpost_types::address::{self, AddressError, LOCAL_OCTETS_MAX};
 use ringpost_types::{Address, Domain};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// One alias, for a list.
@@ -61,6 +62,7 @@ pub fn put(
     }
     draft.new.insert(key.clone(), leads);
     draft.check(&key)?;
+    draft.check_others()?;
     let mut aliases = draft.writes();
     let (address, targets) = aliases.remove(0);
     Ok(Write::AliasPut { address, targets })
@@ -111,6 +113,11 @@ pub fn import(
             told(entry.line, refusal);
         }
     }
+    // No line of the table is at fault alone.
+    if let (true, Err(refusal)) = (faults.is_empty(), draft.check_others()) {
+        let what = refusal.to_string();
+        faults.push(Fault { line: 0, what });
+    }
     if !faults.is_empty() {
         faults.sort_by_key(|fault| fault.line);
         return Err(faults);
@@ -126,7 +133,7 @@ pub fn import(
 /// Away with an alias.
 pub fn remove(snapshot: &dyn Snapshot, name: &str) -> Result<Write, Refusal> {
     let key = key(name)?;
-    if account(snapshot, &key)?.is_some() {
+    if read::account_by_address(snapshot, &key)?.is_some() {
         return Err(Refusal::IsAccount(name.to_owned()));
     }
     match read::address(snapshot, &key)? {
@@ -189,190 +196,6 @@ fn rows(snapshot: &dyn Snapshot) -> Result<Vec<(String, Vec<AliasTarget>)>, Erro
         }
     }
     Ok(aliases)
-}
-
-/// Aliases to be put, over those that are there.
-struct Draft<'d> {
-    snapshot: &'d dyn Snapshot,
-    domains: &'d Domains,
-    /// By key.
-    new: BTreeMap<String, Vec<AliasTarget>>,
-}
-
-impl<'d> Draft<'d> {
-    fn new(snapshot: &'d dyn Snapshot, domains: &'d Domains) -> Self {
-        Draft {
-            snapshot,
-            domains,
-            new: BTreeMap::new(),
-        }
-    }
-
-    /// The key of an alias that may be put.
-    fn name(&self, name: &str) -> Result<String, Refusal> {
-        let key = key(name)?;
-        let domain = match name.strip_prefix('@') {
-            Some(domain) => Domain::parse(domain).map_err(|why| refused(name, why))?,
-            None => normal(name)?.domain().clone(),
-        };
-        // A literal stands for a domain, whose aliases are its own.
-        if !self.domains.is_local(&domain) || domain.is_literal() {
-            return Err(Refusal::NotLocal(name.to_owned()));
-        }
-        match account(self.snapshot, &key)? {
-            Some(_) => Err(Refusal::IsAccount(name.to_owned())),
-            None => Ok(key),
-        }
-    }
-
-    /// A target as the store has it: of ours folded, of others as it was written.
-    fn target(&self, text: &str) -> Result<AliasTarget, Refusal> {
-        let address = normal(text)?;
-        if !self.domains.is_local(address.domain()) {
-            return Ok(AliasTarget::Address(address.to_string()));
-        }
-        if !self.is_there(&address)? {
-            return Err(Refusal::NoTarget(address.to_string()));
-        }
-        match account(self.snapshot, text)? {
-            Some(account) => Ok(AliasTarget::Account(account.id)),
-            None => Ok(AliasTarget::Address(address.folded().to_string())),
-        }
-    }
-
-    /// An account, and not what an alias of its name would be.
-    fn account(&self, text: &str) -> Result<AliasTarget, Refusal> {
-        normal(text)?;
-        match account(self.snapshot, text)? {
-            Some(account) => Ok(AliasTarget::Account(account.id)),
-            None => Err(Refusal::NoAccount(text.to_owned())),
-        }
-    }
-
-    /// What stands under one key, old or new.
-    fn row(&self, key: &str) -> Result<Option<Vec<AliasTarget>>, Error> {
-        if let Some(leads) = self.new.get(key) {
-            return Ok(Some(leads.clone()));
-        }
-        let row = read::address(self.snapshot, key)?;
-        Ok(row.map(|row: AddressRow<'_>| row.targets().map(owned).collect()))
-    }
-
-    /// The key under which an address of ours is found by its own name.
-    fn named(&self, address: &Address) -> Result<Option<String>, Error> {
-        let Some(domain) = self.domains.find(address.domain()) else {
-            return Ok(None);
-        };
-        let folded = address.folded();
-        let names = std::iter::once(folded.local()).chain(domain.users(folded.local()));
-        for name in names {
-            let key = format!("{name}@{}", domain.name);
-            if self.row(&key)?.is_some() {
-                return Ok(Some(key));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether mail to a target would arrive; of other hosts nothing is known.
-    fn is_there(&self, address: &Address) -> Result<bool, Error> {
-        if !self.domains.is_local(address.domain()) || is_role(address) {
-            return Ok(true);
-        }
-        Ok(self.named(address)?.is_some())
-    }
-
-    /// The key under which an address is found at all, as [`crate::resolve`] does.
-    fn found(&self, address: &Address) -> Result<Option<String>, Error> {
-        let Some(domain) = self.domains.find(address.domain()) else {
-            return Ok(None);
-        };
-        if let Some(key) = self.named(address)? {
-            return Ok(Some(key));
-        }
-        if let (Some(to), true) = (&domain.postmaster, is_role(address)) {
-            return self.named(to);
-        }
-        let key = format!("@{}", domain.name);
-        Ok(self.row(&key)?.map(|_| key))
-    }
-
-    /// Whether the alias `key` neither comes back to itself nor stands for too many.
-    fn check(&self, key: &str) -> Result<(), Refusal> {
-        // Each key with the one that led to it.
-        let mut way: Vec<(String, usize)> = vec![(key.to_owned(), 0)];
-        let mut seen = HashMap::from([(key.to_owned(), 0)]);
-        let (mut at, mut leaves) = (0, 0);
-        while at < way.len() {
-            let row = self.row(&way[at].0)?;
-            for lead in row.into_iter().flatten() {
-                let AliasTarget::Address(text) = lead else {
-                    leaves += 1;
-                    continue;
-                };
-                let to = Address::parse(&text)
-                    .map_err(|_| Error::Damaged(format!("alias target {text:?}")))?;
-                let Some(next) = self.found(&to)? else {
-                    leaves += 1;
-                    continue;
-                };
-                if next == key {
-                    return Err(Refusal::Circle(circle(&way, at)));
-                }
-                if !seen.contains_key(&next) {
-                    seen.insert(next.clone(), way.len());
-                    way.push((next, at));
-                }
-            }
-            at += 1;
-            if way.len() + leaves > ADDRESSES_MAX {
-                return Err(Refusal::TooMany(key.to_owned()));
-            }
-        }
-        Ok(())
-    }
-
-    fn writes(&self) -> Vec<(String, Vec<AliasTarget>)> {
-        let aliases = self.new.iter();
-        aliases
-            .map(|(key, leads)| (wire(key), leads.clone()))
-            .collect()
-    }
-
-    fn report(&self) -> Result<Report, Error> {
-        let mut report = Report::default();
-        for (key, leads) in &self.new {
-            let row = read::address(self.snapshot, key)?;
-            let before = row.map(|row| row.targets().map(owned).collect::<Vec<_>>());
-            if before.as_ref() == Some(leads) {
-                report.unchanged += 1;
-                continue;
-            }
-            let mut targets = Vec::with_capacity(leads.len());
-            for lead in leads {
-                targets.extend(shown(self.snapshot, lead)?);
-            }
-            let name = key.clone();
-            let list = match before {
-                Some(_) => &mut report.replaced,
-                None => &mut report.added,
-            };
-            list.push(Alias { name, targets });
-        }
-        Ok(report)
-    }
-}
-
-/// The names on the way to `last` and back to the first.
-fn circle(way: &[(String, usize)], last: usize) -> Vec<String> {
-    let (mut names, mut at) = (vec![way[0].0.clone()], last);
-    while at != 0 {
-        names.push(way[at].0.clone());
-        at = way[at].1;
-    }
-    names.push(way[0].0.clone());
-    names.reverse();
-    names
 }
 
 fn key(name: &str) -> Result<String, Refusal> {

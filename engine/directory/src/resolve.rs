@@ -9,7 +9,7 @@
 //! | `local+tag`, not known exactly | as `local`: subaddress, longest name first. RFC 5233 §1 |
 //! | `postmaster` and `abuse`, not known | the address that the domain's configuration names |
 //! | any other of a domain with an alias `@domain` | as that alias: catch-all |
-//! | `postmaster` and `abuse` that still lead nowhere | the domain's first account, else the host's. RFC 5321 §4.5.1, RFC 2142 §5 |
+//! | `postmaster` and `abuse` that still lead nowhere | the domain's first account, else the host's; one that is disabled only where all are. RFC 5321 §4.5.1, RFC 2142 §5 |
 //! | anything else | [`Found::NoSuchUser`] |
 //!
 //! An address literal of ours is first turned into the domain it stands for.
@@ -135,11 +135,13 @@ pub fn resolve(
             }
         }
     }
-    if targets.is_empty() && is_role(address) {
+    let role = addresses.iter().find(|address| is_role(address));
+    if let (true, Some(role)) = (targets.is_empty(), role) {
+        let domain = domains.find(role.domain()).unwrap_or(domain);
         let first = first_account(snapshot, domain)?;
         if let Some(trail) = &mut trail {
             let leads: Vec<_> = first.map(Lead::Account).into_iter().collect();
-            trail.push(hop(snapshot, address, How::FirstAccount, &leads)?);
+            trail.push(hop(snapshot, role, How::FirstAccount, &leads)?);
         }
         targets.accounts.extend(first);
     }
@@ -170,10 +172,17 @@ fn lookup(
     if let (Some(to), true) = (&domain.postmaster, is_role(address)) {
         return Ok((How::Role, vec![Lead::Address(to.clone())]));
     }
-    match read::address(snapshot, &format!("@{}", domain.name))? {
-        Some(row) => Ok((How::CatchAll, leads(row)?)),
-        None => Ok((How::Nothing, Vec::new())),
+    if let Some(row) = read::address(snapshot, &format!("@{}", domain.name))? {
+        return Ok((How::CatchAll, leads(row)?));
     }
+    let first = match is_role(address) {
+        true => first_account(snapshot, domain)?,
+        false => None,
+    };
+    Ok(match first {
+        Some(account) => (How::FirstAccount, vec![Lead::Account(account)]),
+        None => (How::Nothing, Vec::new()),
+    })
 }
 
 /// What the store says of `address` itself, or of it without its subaddress.
@@ -210,7 +219,8 @@ fn lead(target: AddressTarget<'_>) -> Result<Lead, Error> {
     }
 }
 
-pub(crate) fn is_role(address: &Address) -> bool {
+/// Whether the address is one that every domain has.
+pub fn is_role(address: &Address) -> bool {
     let mut roles = ROLES.iter();
     roles.any(|role| address.local().eq_ignore_ascii_case(role))
 }

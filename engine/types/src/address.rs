@@ -418,6 +418,29 @@ mod tests {
         }
     }
 
+    /// A key of a key is the same key, for every character that has cases or is made of others, alone and with marks behind
+    /// it that it may be put together with.
+    #[test]
+    fn folding_ends() {
+        let marks = ["", "\u{301}", "\u{307}", "\u{327}\u{301}", "\u{345}"];
+        let mut octets = 0;
+        let scripts = ('\u{80}'..='\u{33ff}').chain('\u{a640}'..='\u{abff}');
+        let scripts = scripts.chain('\u{f900}'..='\u{1efff}');
+        for c in scripts.filter(|c| !c.is_control()) {
+            let marks = if c < '\u{2c00}' {
+                &marks[..]
+            } else {
+                &marks[..1]
+            };
+            for mark in marks {
+                let once = fold(&format!("{c}{mark}")).into_owned();
+                assert_eq!(fold(&once), once, "{c:?} {mark:?}");
+                octets = octets.max(once.len());
+            }
+        }
+        assert!(octets <= 16, "{octets}");
+    }
+
     #[test]
     fn domains_for_people() {
         for (text, shown) in [

@@ -24,8 +24,9 @@ pub fn config(file: &Path, draft: Draft, lists: Lists) -> Result<Config, Problem
     };
     let hostname = section::top::hostname(&mut build, &draft.top);
     let data_dir = section::top::data_dir(&mut build, &draft.top);
-    let domains = section::domain::build(&mut build, draft.domains);
+    let mut domains = section::domain::build(&mut build, draft.domains);
     let listeners = section::listener::build(&mut build, draft.listeners, &data_dir);
+    section::domain::own(&mut domains, &listeners);
     let routes = section::relay::build(&mut build, draft.relays);
     let rules = section::rule::build(&mut build, draft.rules, &listeners, &routes);
     let config = Config {

@@ -631,6 +631,65 @@ fn a_socket_path_has_its_bound() {
     assert!(data(room + 1).is_err());
 }
 
+/// (listeners, literals of the first domain)
+const OWN_LITERALS: &[(&str, &[&str])] = &[
+    (
+        "protocol = \"smtp\"\nbind = \"192.0.2.1:25\"",
+        &["192.0.2.1"],
+    ),
+    (
+        "protocol = \"smtp\"\nbind = \"[::ffff:192.0.2.1]:25\"",
+        &["192.0.2.1"],
+    ),
+    (
+        "protocol = \"smtp\"\nbind = \"[2001:db8::1]:25\"",
+        &["2001:db8::1"],
+    ),
+    // Given to the second one by the file.
+    ("protocol = \"smtp\"\nbind = \"192.0.2.2:25\"", &[]),
+    // Nobody out there knows these, or there is no telling which they are.
+    ("protocol = \"smtp\"\nbind = \"127.0.0.1:25\"", &[]),
+    ("protocol = \"smtp\"\nbind = \"[::1]:25\"", &[]),
+    ("protocol = \"smtp\"\nbind = \"0.0.0.0:25\"", &[]),
+    ("protocol = \"smtp\"\nbind = \"[::]:25\"", &[]),
+    (
+        "protocol = \"smtp\"\nbind = \"unix:smtp\"\ntls = \"none\"",
+        &[],
+    ),
+    ("protocol = \"submission\"\nbind = \"192.0.2.1:587\"", &[]),
+];
+
+#[test]
+fn listeners_stand_for_the_first_domain() {
+    let second = "[[domain]]\nname = \"second.example\"\nliterals = [\"192.0.2.2\"]\n";
+    for (listener, expected) in OWN_LITERALS {
+        let text = format!("{SMALL}{second}[[listener]]\n{listener}\n");
+        let config = load(Path::new("f"), &text, &[]).expect(listener);
+        let literals = config.domains[0].literals.iter();
+        let literals: Vec<_> = literals.map(ToString::to_string).collect();
+        assert_eq!(literals, *expected, "{listener}");
+    }
+}
+
+#[test]
+fn postmaster_is_no_trap() {
+    for (trap, good) in [
+        ("fred", true),
+        ("postmaster", false),
+        ("Abuse", false),
+        ("abuses", true),
+    ] {
+        let traps =
+            format!("[[domain]]\nname = \"second.example\"\ntraps = [\"{trap}@second.example\"]\n");
+        let loaded = load(Path::new("f"), &format!("{SMALL}{traps}"), &[]);
+        assert_eq!(loaded.is_ok(), good, "{trap}");
+        if let Err(problems) = loaded {
+            let told = problems.to_string();
+            assert!(told.starts_with("f:7:10: everybody may write to"), "{told}");
+        }
+    }
+}
+
 /// 0 turns it off; nothing is the usual.
 #[test]
 fn greeting_delays() {

@@ -3,7 +3,9 @@
 use crate::config::build::Build;
 use crate::config::key::{Key, key};
 use crate::config::read::{Place, Reader, Said, Value};
+use crate::config::{Bind, Listener, Protocol, is_local};
 use ringpost_directory::LocalDomain;
+use ringpost_directory::resolve::is_role;
 use ringpost_types::{Address, Domain};
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -118,6 +120,10 @@ pub fn build(build: &mut Build<'_>, drafts: Vec<Draft>) -> Vec<LocalDomain> {
         }
         for said in &draft.traps {
             match Address::parse(&said.value) {
+                Ok(trap) if is_role(&trap) => {
+                    let what = "everybody may write to postmaster and abuse: they are no traps";
+                    build.wrong(said, what.to_owned());
+                }
                 Ok(trap) if *trap.domain() == domain.name => domain.traps.push(trap),
                 _ => build.expected("domain", "traps", said),
             }
@@ -130,6 +136,24 @@ pub fn build(build: &mut Build<'_>, drafts: Vec<Draft>) -> Vec<LocalDomain> {
         }
     }
     domains
+}
+
+/// Addresses at which other hosts find this one stand for the first domain, where the file gives them to none.
+/// RFC 5321 §4.1.3.
+pub fn own(domains: &mut [LocalDomain], listeners: &[Listener]) {
+    for listener in listeners {
+        let Bind::Tcp(address) = &listener.bind else {
+            continue;
+        };
+        let ip = address.ip().to_canonical();
+        if listener.protocol != Protocol::Smtp || is_local(&listener.bind) || ip.is_unspecified() {
+            continue;
+        }
+        let given = domains.iter().any(|domain| domain.literals.contains(&ip));
+        if let (false, Some(first)) = (given, domains.first_mut()) {
+            first.literals.push(ip);
+        }
+    }
 }
 
 /// Characters that no name has and that end no address: RFC 5322 §3.2.3 allows them in an atom.
