@@ -98,6 +98,8 @@ pub struct Server {
     pub lines: Receiver<String>,
     /// Address of each listener, by protocol.
     pub listening: Vec<(String, String)>,
+    /// Everything it said up to "ready".
+    pub told: Vec<String>,
 }
 
 impl Server {
@@ -121,8 +123,10 @@ impl Server {
             child,
             lines,
             listening: Vec::new(),
+            told: Vec::new(),
         };
-        for line in server.until("ready") {
+        server.told = server.until("ready");
+        for line in &server.told {
             if let Some((protocol, address)) = line
                 .strip_prefix("listening ")
                 .and_then(|line| line.split_once(' '))
