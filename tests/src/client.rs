@@ -23,6 +23,16 @@ pub struct Client {
     input: Vec<u8>,
 }
 
+/// TLS with whoever is there, before its handshake.
+fn tls() -> ClientConnection {
+    let config = ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone::new()))
+        .with_no_client_auth();
+    let name = ServerName::try_from("mx.example.test").expect("a host name");
+    ClientConnection::new(Arc::new(config), name).expect("the configuration is complete")
+}
+
 impl Client {
     /// In clear.
     pub fn connect(address: SocketAddr) -> Client {
@@ -62,17 +72,23 @@ impl Client {
         client
     }
 
+    /// The same, and what SCRAM binds to: `tls-exporter`. RFC 9266 §2.
+    pub fn connect_bound(address: SocketAddr) -> (Client, [u8; 32]) {
+        let mut client = Client::connect(address);
+        let mut socket = client.socket.take().expect("it is TCP");
+        let mut connection = tls();
+        let shaken = connection.complete_io(&mut socket);
+        shaken.expect("a handshake");
+        let label = b"EXPORTER-Channel-Binding";
+        let exporter = connection.export_keying_material([0; 32], label, Some(b""));
+        client.stream = Box::new(StreamOwned::new(connection, socket));
+        (client, exporter.expect("TLS 1.3 exports"))
+    }
+
     /// Goes on in TLS. Octets received in clear and not yet read stay: a test may ask what they were.
     pub fn start_tls(&mut self) {
-        let config = ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone::new()))
-            .with_no_client_auth();
-        let name = ServerName::try_from("mx.example.test").expect("a host name");
-        let connection =
-            ClientConnection::new(Arc::new(config), name).expect("the configuration is complete");
         let socket = self.socket.take().expect("TLS is begun once, over TCP");
-        self.stream = Box::new(StreamOwned::new(connection, socket));
+        self.stream = Box::new(StreamOwned::new(tls(), socket));
     }
 
     /// Sends octets.

@@ -7,6 +7,7 @@ mod fuzz;
 mod house;
 mod large;
 mod life;
+mod logins;
 mod mails;
 mod migration;
 mod roundtrip;
