@@ -119,21 +119,25 @@ impl Subject {
         let Some(address) = address else {
             return Subject::Null;
         };
+        let key = address.key();
         let Some(domain) = domains.find(address.domain()) else {
             return Subject::Named(Named {
-                exact: vec![address.key()],
+                exact: vec![key],
                 local: false,
             });
         };
-        let folded = address.folded();
-        let mut exact = Vec::new();
-        let mut all_in = |name: &Domain| {
-            let names = std::iter::once(folded.local()).chain(domain.users(folded.local()));
-            exact.extend(names.map(|user| format!("{user}@{name}")));
+        let local = &key[..key.len() - address.domain().as_str().len() - 1];
+        let users = |name: &Domain| {
+            let users = domain.users(local).map(|user| format!("{user}@{name}"));
+            users.collect::<Vec<_>>()
         };
-        all_in(&domain.name);
+        let mut exact = users(&domain.name);
         if address.domain().is_literal() {
-            all_in(address.domain());
+            exact.insert(0, format!("{local}@{}", domain.name));
+            exact.push(key.clone());
+            exact.extend(users(address.domain()));
+        } else {
+            exact.insert(0, key);
         }
         Subject::Named(Named { exact, local: true })
     }
