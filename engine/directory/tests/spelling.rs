@@ -3,6 +3,7 @@
 mod house;
 
 use house::{Map, address, house, to};
+use proptest::prelude::*;
 use ringpost_api::Write;
 use ringpost_api::write::AliasTarget;
 use ringpost_directory::account::{self, Refusal};
@@ -410,4 +411,44 @@ fn lists_of_lists() {
         put(&map, "d@example.org", &others(room + 1)),
         Err(Refusal::TooMany("every@example.org".to_owned()))
     );
+}
+
+const NAMES: &[&str] = &[
+    "a@example.org",
+    "a+x@example.org",
+    "b@example.org",
+    "c@example.net",
+    "c-x@example.net",
+    "c@[192.0.2.1]",
+    "@caught.example",
+    "any@caught.example",
+    "postmaster@example.net",
+    "abuse@caught.example",
+    "bob@example.org",
+    "x@elsewhere.example",
+];
+
+proptest! {
+    /// Whatever is put one after the other, nothing that was put leads back to itself, and all of it can be resolved.
+    #[test]
+    fn no_order_of_puts_makes_a_circle(
+        puts in prop::collection::vec((0..NAMES.len(), prop::collection::vec(0..NAMES.len(), 1..4)), 1..12),
+    ) {
+        let (mut map, directory) = (Map::default(), Directory::new(domains()));
+        map.account(1, "bob@example.org", "", false);
+        map.alias("any@caught.example", &[to("bob@example.org")]);
+        for (name, targets) in puts {
+            let targets: Vec<String> = targets.iter().map(|&at| NAMES[at].to_owned()).collect();
+            if let Ok(Write::AliasPut { address, targets }) =
+                alias::put(&map.0, &domains(), NAMES[name], &targets)
+            {
+                map.alias(&address, &targets);
+            }
+            let faults = alias::faults(&map.0, &domains()).expect("reads");
+            prop_assert_eq!(faults, []);
+            for text in NAMES.iter().filter(|text| !text.starts_with('@')) {
+                prop_assert!(directory.resolve(&map.0, &address(text)).is_ok());
+            }
+        }
+    }
 }

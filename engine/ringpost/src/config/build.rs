@@ -129,9 +129,11 @@ impl Build<'_> {
             };
             match item.strip_prefix("file:") {
                 Some(path) => {
-                    let mut each = |item: &str| match not {
-                        "" => add(item),
-                        not => add(&format!("{not}{item}")),
+                    // An exception of an exception is a slip.
+                    let mut each = |item: &str| match (not, item.starts_with('!')) {
+                        ("", _) => add(item),
+                        (_, true) => None,
+                        (not, false) => add(&format!("{not}{item}")),
                     };
                     self.list_file(section, name, said, path, &mut each);
                 }

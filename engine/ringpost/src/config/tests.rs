@@ -433,6 +433,26 @@ fn lists_are_read_from_their_files() {
         "{bad}"
     );
 
+    // A list of exceptions has none of its own.
+    let but = "[[rule]]\ndomain = [\"*\", \"!file:list\"]\naction = \"discard\"\n";
+    let excepting = dir.path().join("excepting.toml");
+    std::fs::write(&excepting, format!("{SMALL}{but}")).expect("written");
+    std::fs::write(&list, "xn--srensen-90a.example\n").expect("written");
+    let rules = open(&excepting, &[])
+        .map_err(told)
+        .expect("a good list")
+        .rules();
+    for (text, by) in [
+        ("a@Sörensen.example", By::Nothing),
+        ("a@x.example", By::Rule(0)),
+    ] {
+        let recipient = Address::parse(text).expect(text);
+        assert_eq!(rules.decide(&facts, &recipient).by, by, "{text}");
+    }
+    std::fs::write(&list, "!one.example\n").expect("written");
+    let bad = open(&excepting, &[]).map_err(told).expect_err("a bad line");
+    assert!(bad.contains("list:1:1: \"!one.example\" is no item for domain"));
+
     // An empty list holds nothing: it must not become a rule for everybody.
     std::fs::write(&list, "").expect("written");
     let rules = open(&file, &[])
