@@ -75,8 +75,11 @@ pub enum BadCommand {
 /// Reads one line.
 pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
     if has_control(line) {
-        let chunk = after(line, b"BDAT ").map(|_| BadCommand::Chunk);
-        return Err(chunk.unwrap_or(BadCommand::Octets));
+        let mut pieces = line.split(|octet| matches!(octet, b'\r' | b'\n'));
+        return Err(match pieces.any(announces_chunk) {
+            true => BadCommand::Chunk,
+            false => BadCommand::Octets,
+        });
     }
     // Trailing white space is tolerated. RFC 5321 §4.1.1.
     let line = line.trim_ascii_end();
@@ -111,8 +114,17 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, BadCommand> {
         XCLIENT => Ok(Command::Xclient(rest)),
         ETRN | ATRN | TURN | SEND | SOML | SAML | BURL => ascii(rest).map(|()| Command::Absent),
         GET | POST | PUT | CONNECT | OPTIONS => Err(BadCommand::Web),
+        _ if announces_chunk(line) => Err(BadCommand::Chunk),
         _ => Err(BadCommand::Unknown),
     }
+}
+
+/// Whether a line that is no command may be a BDAT to somebody else: behind blanks or controls, or with one of them, or
+/// something stranger, where its space belongs. Whoever takes it for one sends octets that are no commands.
+pub(crate) fn announces_chunk(line: &[u8]) -> bool {
+    let blank = |octet: &&u8| **octet <= b' ' || **octet == 0x7f;
+    let verb = &line[line.iter().take_while(blank).count()..];
+    after(verb, b"BDAT").is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphanumeric))
 }
 
 macro_rules! verbs {
@@ -246,6 +258,15 @@ mod tests {
         (b"BDAT 1 FIRST", Err(Chunk)),
         (b"BDAT 1 LAST x", Err(Chunk)),
         (b"bdat 1\0", Err(Chunk)),
+        (b"BDAT\t1", Err(Chunk)),
+        (b"BDAT\x001", Err(Chunk)),
+        (b"BDAT=1", Err(Chunk)),
+        (b" BDAT 1", Err(Chunk)),
+        (b"\x01\tbdat 1", Err(Chunk)),
+        (b"NOOP\nBDAT 1", Err(Chunk)),
+        (b"NOOP\rBDAT", Err(Chunk)),
+        (b"BDATA 1", Err(Unknown)),
+        (b"NOOP BDAT\n1", Err(Octets)),
         (b"RSET", Ok(Command::Rset)),
         (b"NOOP what so ever", Ok(Command::Noop)),
         (b"QUIT \t", Ok(Command::Quit)),

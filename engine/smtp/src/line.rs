@@ -6,6 +6,8 @@
 //! Invariants: only CRLF ends a line. A line never needs more of the input buffer than its limit. How the octets were
 //! cut on their way does not show: an over-long line is told at its end, once.
 
+use crate::command::announces_chunk;
+
 /// One result of [`Lines::next`], with the octets it used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'i> {
@@ -22,6 +24,8 @@ pub enum Line<'i> {
 pub struct Lines {
     /// Inside a line that is too long already.
     skipping: bool,
+    /// It, or the one that was too long last, announces a chunk.
+    of_chunk: bool,
 }
 
 impl Lines {
@@ -29,18 +33,32 @@ impl Lines {
     pub fn next<'i>(&mut self, input: &'i [u8], octets_max: usize) -> (usize, Line<'i>) {
         match find_crlf(input) {
             Some(end) if self.skipping || end + 2 > octets_max => {
+                self.begin_skipping(input);
                 self.skipping = false;
                 (end + 2, Line::TooLong)
             }
             Some(end) => (end + 2, Line::Whole(&input[..end])),
             None if self.skipping || input.len() >= octets_max => {
-                self.skipping = true;
+                self.begin_skipping(input);
                 // A CR at the end may be half of the CRLF that ends the line.
                 let held = usize::from(input.last() == Some(&b'\r'));
                 (input.len() - held, Line::More)
             }
             None => (0, Line::More),
         }
+    }
+
+    #[cold]
+    fn begin_skipping(&mut self, input: &[u8]) {
+        if !self.skipping {
+            self.of_chunk = announces_chunk(input);
+        }
+        self.skipping = true;
+    }
+
+    /// Whether the line that was [`Line::TooLong`] announces a chunk, so that octets follow that are no commands.
+    pub fn of_chunk(&self) -> bool {
+        self.of_chunk
     }
 }
 

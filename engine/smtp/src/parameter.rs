@@ -62,7 +62,7 @@ pub enum BadParameter {
     Orcpt,
     /// ENVID that is too long or encoded wrongly: 501 5.5.4. RFC 3461 §4.4.
     Envid,
-    /// HOLDFOR or HOLDUNTIL unreadable, both, in the past or too far off: 501 5.5.4. RFC 4865 §4.
+    /// HOLDFOR or HOLDUNTIL unreadable, both, in the past, too far off, or beyond BY: 501 5.5.4. RFC 4865 §4.
     Hold,
     /// BY unreadable, or a return that is due already: 501 5.5.4. RFC 2852 §4.
     By,
@@ -148,7 +148,10 @@ pub fn mail(text: &[u8], session: &Circumstances<'_>) -> Result<MailParameters, 
         }
         seen |= bit as u16;
     }
-    Ok(parameters)
+    match (parameters.hold, parameters.by) {
+        (Some(hold), Some(by)) if !timing::agree(hold, by, session) => Err(BadParameter::Hold),
+        _ => Ok(parameters),
+    }
 }
 
 /// Reads the parameters of RCPT; `utf8` is whether MAIL said SMTPUTF8.

@@ -86,7 +86,7 @@ replies! {
     /// RFC 3461 §4.4.
     BAD_ENVID = 501 (5, 5, 4) "ENVID is up to 100 printable characters in xtext";
     /// RFC 4865 §4.
-    BAD_HOLD = 501 (5, 5, 4) "HOLDFOR or HOLDUNTIL is unreadable, in the past or too far off";
+    BAD_HOLD = 501 (5, 5, 4) "HOLDFOR or HOLDUNTIL is unreadable, in the past, too far off, or later than BY lets the mail live";
     /// RFC 2852 §4.
     BAD_BY = 501 (5, 5, 4) "BY is seconds, a semicolon, R or N, and T for a trace; R needs time to come";
     /// RFC 6710 §3.

@@ -233,6 +233,8 @@ pub struct Session {
     /// The last command was DATA, refused: what comes next may be a mail of a client that does not wait.
     data_refused: bool,
     errors: u64,
+    /// Temporary refusals since the last mail that was taken.
+    deferrals: u64,
     login_failures: u64,
     transactions: u64,
     /// Commands since the last mail that bring none nearer.
@@ -260,6 +262,7 @@ impl Session {
             chunk_refused: false,
             data_refused: false,
             errors: 0,
+            deferrals: 0,
             login_failures: 0,
             transactions: 0,
             idle_commands: 0,
@@ -379,6 +382,7 @@ impl Session {
         self.transactions += 1;
         if first.is_positive() || more.iter().any(Reply::is_positive) {
             self.idle_commands = 0;
+            self.deferrals = 0;
         }
         self.end_body(first, more);
     }
@@ -398,6 +402,7 @@ impl Session {
         self.tls = Tls::Active;
         self.phase = Phase::Command;
         self.lines = Lines::default();
+        self.proxied = None;
         self.helo = None;
         self.extended = false;
         self.authenticated = false;
@@ -427,6 +432,8 @@ impl Session {
     pub fn phase_patience(&self) -> Patience {
         match self.phase {
             Phase::Data(_) | Phase::Chunk(_) => Patience::Block,
+            // Between chunks a mail is under way.
+            Phase::Command if self.transaction.chunking || self.chunk_refused => Patience::Block,
             Phase::Response => Patience::Response,
             _ if self.helo.is_none() => Patience::Hello,
             _ => Patience::Command,

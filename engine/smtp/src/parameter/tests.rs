@@ -86,6 +86,16 @@ fn of_mail_with_a_queue() {
             })
         })
     };
+    let held = |hold, seconds, mode| {
+        made(move |p| {
+            p.hold = Some(Hold::For(hold));
+            p.by = Some(By {
+                seconds,
+                mode,
+                trace: false,
+            })
+        })
+    };
     let cases: &[(&str, Result<MailParameters, BadParameter>)] = &[
         ("RET=FULL", made(|p| p.ret = Some(Ret::Full))),
         ("ret=hdrs", made(|p| p.ret = Some(Ret::Headers))),
@@ -114,6 +124,15 @@ fn of_mail_with_a_queue() {
         ("HOLDFOR=86400", made(|p| p.hold = Some(Hold::For(86_400)))),
         ("HOLDFOR=86401", Err(BadParameter::Hold)),
         ("HOLDFOR=0", Err(BadParameter::Hold)),
+        // What comes back when it is late must be able to leave before.
+        ("HOLDFOR=60 BY=60;R", Err(BadParameter::Hold)),
+        ("BY=60;RT HOLDFOR=60", Err(BadParameter::Hold)),
+        (
+            "HOLDUNTIL=2026-11-24T05:00:00Z BY=3600;R",
+            Err(BadParameter::Hold),
+        ),
+        ("HOLDFOR=60 BY=61;R", held(60, 61, ByMode::Return)),
+        ("HOLDFOR=60 BY=1;N", held(60, 1, ByMode::Notify)),
         ("HOLDFOR=01", Err(BadParameter::Hold)),
         ("HOLDFOR=-1", Err(BadParameter::Hold)),
         ("HOLDFOR=9999999999", Err(BadParameter::Hold)),

@@ -68,6 +68,16 @@ fn read_by(value: &[u8]) -> Option<By> {
     })
 }
 
+/// Whether a mail may leave before it is due: one that comes back when it is late would only be held for that. A notice
+/// about being late is what the sender asked for. RFC 4865, RFC 2852 §4.
+pub(super) fn agree(hold: Hold, by: By, session: &Circumstances<'_>) -> bool {
+    let held_seconds = match hold {
+        Hold::For(seconds) => u64::from(seconds),
+        Hold::Until(unix) => unix.saturating_sub(session.unix),
+    };
+    by.mode == ByMode::Notify || by.seconds > i64::try_from(held_seconds).unwrap_or(i64::MAX)
+}
+
 /// `priority-value = ["-"] NZDIGIT / "0"`. RFC 6710 §6.
 pub(super) fn priority(value: &[u8]) -> Result<i8, BadParameter> {
     match value {

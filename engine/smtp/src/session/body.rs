@@ -7,6 +7,11 @@ use crate::envelope::Body;
 use crate::reply;
 use ringpost_types::Reply;
 
+/// A refused mail is read to its end, for a client that writes does not listen: up to so many times the largest mail.
+const DISCARDED_TIMES: u64 = 4;
+/// And up to this at least, in octets.
+const DISCARDED_OCTETS: u64 = 64 * 1024;
+
 impl Session {
     /// Refuses a command; if it announced a chunk, that is swallowed first.
     pub(super) fn refuse<'i>(&mut self, command: Command<'_>, refusal: Reply) -> Action<'i> {
@@ -31,8 +36,10 @@ impl Session {
         self.transaction.chunking = true;
         let octets = self.transaction.octets.saturating_add(chunk.octets_left);
         if octets > self.options.limits.message_octets_max {
-            self.swallow(chunk, reply::TOO_LARGE);
-            return Action::Abandon;
+            return match self.swallow(chunk, reply::TOO_LARGE) {
+                Action::More => Action::Abandon,
+                last => last,
+            };
         }
         if first {
             let announced = chunk.last.then_some(chunk.octets_left);
@@ -43,11 +50,22 @@ impl Session {
         Action::More
     }
 
-    /// Takes a chunk's octets for nothing; the refusal comes at their end.
+    /// Takes a chunk's octets for nothing; the refusal comes at their end. Of one that is too large for that nobody waits
+    /// for the end.
     fn swallow<'i>(&mut self, chunk: Chunk, refusal: Reply) -> Action<'i> {
+        if chunk.octets_left > self.discarded_octets_max() {
+            return self.say_last(reply::TOO_LARGE);
+        }
         self.transaction.refusal = Some(refusal);
         self.phase = Phase::Chunk(chunk);
         Action::More
+    }
+
+    fn discarded_octets_max(&self) -> u64 {
+        let message_octets_max = self.options.limits.message_octets_max;
+        message_octets_max
+            .saturating_mul(DISCARDED_TIMES)
+            .max(DISCARDED_OCTETS)
     }
 
     /// Octets of a chunk.
@@ -115,6 +133,9 @@ impl Session {
                 Step::More => Action::More,
                 Step::Run(run) if self.transaction.refusal.is_some() => {
                     self.unwelcome(run);
+                    if self.transaction.octets > self.discarded_octets_max() {
+                        return (input.len(), self.say_last(reply::TOO_LARGE));
+                    }
                     continue;
                 }
                 Step::Run(run) => self.body(run, undot.bare),

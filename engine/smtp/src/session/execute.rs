@@ -77,6 +77,9 @@ impl Session {
         if self.data_refused {
             return self.say_last(reply::MAIL_UNASKED);
         }
+        if self.lines.of_chunk() {
+            return self.say_last(reply::BAD_CHUNK);
+        }
         self.say(reply::LINE_TOO_LONG)
     }
 
@@ -261,13 +264,18 @@ fn allowed_before_tls(command: &Command<'_>) -> bool {
     )
 }
 
+/// A chunk in the middle of a mail that brings less, in octets, brings next to nothing: a mail could be made to last for
+/// ever by chunks of one octet, or of none.
+const CHUNK_OCTETS: u64 = 512;
+
 /// Commands that bring no mail nearer. RFC 5321 has no bound for them; smtp_idle_commands_max is ours.
 fn is_idle(command: &Command<'_>) -> bool {
     use Command::*;
-    matches!(
-        command,
-        Noop | Rset | Help | Vrfy { .. } | Expn | Helo(_) | Ehlo(_) | Lhlo(_) | Xclient(_)
-    )
+    match command {
+        Noop | Rset | Help | Vrfy { .. } | Expn | Helo(_) | Ehlo(_) | Lhlo(_) | Xclient(_) => true,
+        Bdat { octets, last } => !last && *octets < CHUNK_OCTETS,
+        _ => false,
+    }
 }
 
 enum BadAddress {

@@ -42,16 +42,24 @@ impl Session {
     ///
     /// Permanent refusals count: after smtp_errors_max of them the next one ends the session. Temporary ones are our
     /// own weather, and a sender that meets smtp_recipients_max goes on with the recipients it has. RFC 5321 §4.5.3.1.10.
+    /// It may name as many again, and say as much as others say for nothing: then it has not listened.
     pub(super) fn queue(&mut self, reply: Reply) {
         debug_assert!(self.queued.is_none(), "one reply at a time");
-        if reply.code >= 500 {
-            self.errors += 1;
-            if self.errors > self.options.limits.smtp_errors_max {
-                return self.end(reply::TOO_MANY_ERRORS);
+        let limits = &self.options.limits;
+        let spent = match reply.code {
+            LAST => return self.end(reply),
+            400..500 => {
+                self.deferrals += 1;
+                self.deferrals > limits.smtp_recipients_max + limits.smtp_idle_commands_max
             }
-        }
-        if reply.code == LAST {
-            return self.end(reply);
+            500.. => {
+                self.errors += 1;
+                self.errors > limits.smtp_errors_max
+            }
+            _ => false,
+        };
+        if spent {
+            return self.end(reply::TOO_MANY_ERRORS);
         }
         self.queued = Some(reply);
     }

@@ -87,9 +87,9 @@ const DIALOGUES: &[Dialogue] = &[
          * login tim
          < 235 2.7.0 Authenticated
          > MAIL FROM:<a@b> HOLDFOR=3601
-         < 501 5.5.4 HOLDFOR or HOLDUNTIL is unreadable, in the past or too far off
+         < 501 5.5.4 HOLDFOR or HOLDUNTIL is unreadable, in the past, too far off, or later than BY lets the mail live
          > MAIL FROM:<a@b> HOLDFOR=1 HOLDUNTIL=2026-11-24T05:00:00Z
-         < 501 5.5.4 HOLDFOR or HOLDUNTIL is unreadable, in the past or too far off
+         < 501 5.5.4 HOLDFOR or HOLDUNTIL is unreadable, in the past, too far off, or later than BY lets the mail live
          > MAIL FROM:<a@b> MT-PRIORITY=10
          < 501 5.5.4 MT-PRIORITY is a number from -9 to 9
          > MAIL FROM:<a@b> REQUIRETLS=YES

@@ -87,6 +87,36 @@ const DIALOGUES: &[Dialogue] = &[
          < 530 5.7.0 Authentication required",
     ),
     (
+        "what it said in clear is forgotten in TLS",
+        Setting {
+            xclient: true,
+            ..SUBMISSION
+        },
+        "> EHLO a
+         = offer STARTTLS|XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT
+         > XCLIENT LOGIN=tim HELO=b
+         < 530 5.7.0 Say STARTTLS first",
+    ),
+    (
+        "and a login of before is none",
+        Setting {
+            tls: Tls::Offered,
+            xclient: true,
+            ..SUBMISSION
+        },
+        "> XCLIENT LOGIN=tim HELO=b PROTO=ESMTP
+         * client - - Some(\"b\") Some(\"tim\")
+         < 220 mx.example.org ESMTP Ringpost
+         > STARTTLS
+         < 220 2.0.0 Ready to start TLS
+         * tls
+         > XCLIENT PORT=1 HELO=b
+         * client - - Some(\"b\") -
+         < 220 mx.example.org ESMTP Ringpost
+         > MAIL FROM:<a@b>
+         < 530 5.7.0 Authentication required",
+    ),
+    (
         "attributes that cannot be read, and line ends in them",
         MX_PROXIED,
         "> XCLIENT
