@@ -2,7 +2,7 @@
 
 mod house;
 
-use house::{House, Server, expect, text};
+use house::{House, Server, alone, expect, text};
 use ringpost::config;
 use ringpost::control::client;
 use ringpost::control::request::Request;
@@ -24,6 +24,7 @@ fn house() -> House {
 
 #[test]
 fn circles_are_not_made() {
+    let _alone = alone();
     let house = house();
     let add = |name: &str, target: &str| house.run(&["alias", "add", name, target], "");
     expect(&add("a@example.test", "bob@example.test"), 0, "", "");
@@ -58,6 +59,7 @@ fn circles_are_not_made() {
 /// What domains call a subaddress may change under an alias: nothing was put, and there is a circle.
 #[test]
 fn circles_that_are_there_are_told() {
+    let _alone = alone();
     let house = house();
     let run = |words: &[&str]| expect(&house.run(words, ""), 0, "", "");
     run(&["alias", "add", "a-x@example.test", "bob@example.test"]);

@@ -192,10 +192,15 @@ fn accounts_and_aliases_without_a_server() {
         "account alice@example.test added",
         "",
     );
-    expect(&add("bob@example.test", "x"), 0, "", "");
-    expect(&add("ALICE@example.test", "x"), 1, "", "exists already");
+    expect(&add("bob@example.test", "twelve dwarfs"), 0, "", "");
     expect(
-        &add("alice@elsewhere.example", "x"),
+        &add("ALICE@example.test", "twelve dwarfs"),
+        1,
+        "",
+        "exists already",
+    );
+    expect(
+        &add("alice@elsewhere.example", "twelve dwarfs"),
         1,
         "",
         "not of a local domain",
@@ -206,6 +211,12 @@ fn accounts_and_aliases_without_a_server() {
         "",
         "the password is empty",
     );
+    expect(
+        &add("carol@example.test", "seven!!\n"),
+        1,
+        "",
+        "fewer than 8 characters",
+    );
     expect(&add("carol", "x"), 2, "", "is not an address");
     let passwd = [
         "account",
@@ -213,7 +224,7 @@ fn accounts_and_aliases_without_a_server() {
         "alice@example.test",
         "--password-stdin",
     ];
-    expect(&house.run(&passwd, "new"), 0, "changed", "");
+    expect(&house.run(&passwd, "new sesame"), 0, "changed", "");
 
     let alias = [
         "alias",
@@ -298,7 +309,10 @@ fn app_passwords() {
     };
     let none = app("add", &["--name", "phone"]);
     expect(&none, 1, "", "there is no account alice@example.test");
-    let added = house.run(&["account", "add", alice, "--password-stdin"], "secret\n");
+    let added = house.run(
+        &["account", "add", alice, "--password-stdin"],
+        "twelve dwarfs\n",
+    );
     expect(&added, 0, "added", "");
     let made = app("add", &["--name", "phone", "--scope", "imap"]);
     expect(&made, 0, "This is shown once", "");
@@ -394,8 +408,8 @@ fn commands_reach_a_running_server() {
     let house = House::new();
     let server = Server::start(&["serve", "--config", &house.config]);
     let add = ["account", "add", "alice@example.test", "--password-stdin"];
-    expect(&house.run(&add, "first"), 0, "added", "");
-    expect(&house.run(&add, "first"), 1, "", "exists already");
+    expect(&house.run(&add, "first-word"), 0, "added", "");
+    expect(&house.run(&add, "first-word"), 1, "", "exists already");
     let login = |password: &str| {
         let line = format!("a LOGIN alice@example.test {password}\r\n");
         let answers = imap(server.address("imap"), &[&line, "a LOGOUT\r\n"]);
@@ -404,16 +418,19 @@ fn commands_reach_a_running_server() {
             .any(|line| line.starts_with("a OK") && !line.contains("LOGOUT"))
             && !answers.iter().any(|line| line.starts_with("a NO"))
     };
-    assert!(login("first"));
+    assert!(login("first-word"));
     let passwd = [
         "account",
         "passwd",
         "alice@example.test",
         "--password-stdin",
     ];
-    expect(&house.run(&passwd, "second"), 0, "changed", "");
-    assert!(!login("first"), "a remembered login ends with its password");
-    assert!(login("second"));
+    expect(&house.run(&passwd, "second-word"), 0, "changed", "");
+    assert!(
+        !login("first-word"),
+        "a remembered login ends with its password"
+    );
+    assert!(login("second-word"));
     expect(
         &house.run(&["account", "list"], ""),
         0,
@@ -538,7 +555,7 @@ fn reload_swaps_what_is_good_and_refuses_what_is_bad() {
         answers[answers.len() - 2].clone()
     };
     let add = ["account", "add", "x@example.test", "--password-stdin"];
-    expect(&house.run(&add, "pw"), 0, "", "");
+    expect(&house.run(&add, "open sesame"), 0, "", "");
     assert!(recipient("example.test").starts_with("250"));
     assert!(recipient("new.test").starts_with("550 5.7.1"));
 

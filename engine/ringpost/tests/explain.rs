@@ -4,7 +4,7 @@
 mod house;
 
 use clap::Parser;
-use house::{PATIENCE, Server, expect, run, smtp};
+use house::{PATIENCE, Server, alone, expect, run, smtp};
 use ringpost::cli::exit::{Exit, Failure};
 use ringpost::cli::explain::told::Explained;
 use ringpost::cli::explain::{Peer, Question, explain};
@@ -403,6 +403,7 @@ fn answered(server: &Server, question: &Question, text: &str) -> String {
 /// Through the server and on the store alone the same is told, and it is what the server answers.
 #[test]
 fn what_is_explained_is_what_is_answered() {
+    let _alone = alone();
     let (dir, config) = furnished();
     let file = dir.path().join("ringpost.toml");
     let server = Server::start(&["serve", "--config", file.to_str().expect("UTF-8")]);
@@ -438,6 +439,7 @@ fn told(config: &Config, text: &str) -> Explained {
 
 #[test]
 fn the_whole_way_is_told() {
+    let _alone = alone();
     let (_dir, config) = furnished();
     let text = told(
         &config,
@@ -524,6 +526,7 @@ const BAD: &[(&str, &str, Exit)] = &[
 
 #[test]
 fn a_session_that_cannot_be_is_told() {
+    let _alone = alone();
     let (_dir, config) = furnished();
     for (text, what, exit) in BAD {
         let failure: Failure = explain(&config, &question(text)).expect_err(text);
@@ -534,6 +537,7 @@ fn a_session_that_cannot_be_is_told() {
 
 #[test]
 fn the_command_line() {
+    let _alone = alone();
     let (_dir, config) = furnished();
     let file = config.file.to_str().expect("UTF-8");
     let asked = |words: &[&str]| {
@@ -582,6 +586,7 @@ fn the_command_line() {
 /// Each configuration of `tests/config` with what is said of it beside it; `RINGPOST_GOLDEN=write` writes that anew.
 #[test]
 fn other_servers_said_in_ours() {
+    let _alone = alone();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/config");
     let write = std::env::var_os("RINGPOST_GOLDEN").is_some_and(|value| value == "write");
     let mut count = 0;

@@ -129,7 +129,10 @@ fn serving_by(port: u16, root: &str, limits: &str, oauth: &str) -> (House, Serve
     house.append(&format!(
         "login_failure_ms = 1\n{limits}[auth.oauth]\nca = \"root.pem\"\n{oauth}"
     ));
-    let added = house.run(&["account", "add", ALICE, "--password-stdin"], "secret\n");
+    let added = house.run(
+        &["account", "add", ALICE, "--password-stdin"],
+        "twelve dwarfs\n",
+    );
     expect(&added, 0, "added", "");
     let server = Server::start(&["serve", "--config", &house.config]);
     (house, server)
