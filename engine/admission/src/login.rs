@@ -74,6 +74,12 @@ impl Admission {
         }
     }
 
+    /// Whether `name` has logged in from this network before; wherever nobody is counted, everybody is at home.
+    pub fn is_at_home(&self, address: Option<IpAddr>, name: &str, now_ms: u64) -> bool {
+        let address = self.counted(address);
+        address.is_none_or(|address| self.knows(pair(self.name_key(name), address), now_ms))
+    }
+
     /// The address, if it is one that is counted.
     fn counted(&self, address: Option<IpAddr>) -> Option<IpAddr> {
         let address = address?.to_canonical();

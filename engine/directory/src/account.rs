@@ -210,7 +210,8 @@ pub fn remove_app_password(
     name: &str,
 ) -> Result<Write, Refusal> {
     let account = find(snapshot, account)?;
-    match app_password(snapshot, account, name)? {
+    let kept = prep::name(name).unwrap_or_default();
+    match app_password(snapshot, account, &kept)? {
         Some(id) => Ok(Write::CredentialRemove { account, id }),
         None => Err(Refusal::NoAppPassword(name.to_owned())),
     }

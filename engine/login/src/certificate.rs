@@ -3,6 +3,7 @@
 //! The authority that signed it is one that the operator configured for this, and has been checked in the handshake. What
 //! the certificate says counts where its subject is not in the operator's own table.
 
+use crate::name::is_same;
 use ringpost_runtime::ClientCertificate;
 use std::collections::HashMap;
 
@@ -16,7 +17,7 @@ pub fn account<'c>(
     subjects: &'c Subjects,
     wanted: Option<&str>,
 ) -> Option<&'c str> {
-    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name));
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| is_same(wanted, name));
     if let Some(account) = subjects.get(&*certificate.subject) {
         return Some(&**account).filter(|account| is_wanted(account));
     }
@@ -52,6 +53,13 @@ mod tests {
             ("CN=a", &["a@x.test"], None, Some("a@x.test")),
             ("CN=a", &["a@x.test"], Some("A@X.test"), Some("a@x.test")),
             ("CN=a", &["a@x.test"], Some("b@x.test"), None),
+            ("CN=a", &["a@x.test"], Some("a@x.test/phone"), None),
+            (
+                "CN=a",
+                &["a@xn--srensen-90a.test"],
+                Some("a@s\u{f6}rensen.test"),
+                Some("a@xn--srensen-90a.test"),
+            ),
             ("CN=a", &["a@x.test", "b@x.test"], None, None),
             (
                 "CN=a",

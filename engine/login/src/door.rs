@@ -19,7 +19,8 @@ use crate::caller::{Caller, Channel};
 use crate::certificate::{self, Subjects};
 use crate::check::{self, App, NewKeys, Start, Subject};
 use crate::keys;
-use crate::name::Name;
+use crate::name::{Name, is_same};
+use crate::queue::Queue;
 use crate::refusal::Refusal;
 use crate::tokens::{self, Known, TokenError, Tokens};
 use data_encoding::BASE64;
@@ -71,6 +72,8 @@ pub struct Policy {
     pub subjects: Subjects,
     /// What a refused login waits at least, in milliseconds.
     pub failure_ms: u64,
+    /// Who may wait for a hash.
+    pub queue: Arc<Queue>,
 }
 
 impl Default for Policy {
@@ -83,6 +86,7 @@ impl Default for Policy {
             token_ms: 1_000,
             subjects: Subjects::new(),
             failure_ms: 0,
+            queue: Queue::new(1_000),
         }
     }
 }
@@ -264,7 +268,8 @@ impl Door {
         identity: &str,
         password: Secret,
     ) -> Result<Subject, Refusal> {
-        self.may_try(caller, &Name::read(identity).account_key())?;
+        let name = Name::read(identity).account_key();
+        self.may_try(caller, &name)?;
         let now_ms = time::now_unix_ms();
         let start = {
             let snapshot = self.store.snapshot().map_err(failed(caller.trace))?;
@@ -276,7 +281,10 @@ impl Door {
             Start::Known(subject) => return Ok(subject),
             Start::Hash(hash) => hash,
         };
+        let is_at_home = self.admission.is_at_home(caller.ip, &name, now_ms);
+        let place = self.policy().queue.place(is_at_home).ok_or(Refusal::Busy)?;
         let hashed = self.shard.offload(move || hash.verify()).await;
+        drop(place);
         let hashed = hashed.map_err(|_| Refusal::Busy)?;
         let (subject, keys) = check::settle(&mut self.cache.borrow_mut(), hashed, now_ms);
         keys.into_iter().for_each(|keys| self.keep(keys));
@@ -307,7 +315,7 @@ impl Door {
             Some(name) => name,
             None => self.ask(token, now_ms).await?,
         };
-        let other = identity.is_some_and(|identity| !identity.eq_ignore_ascii_case(&name));
+        let other = identity.is_some_and(|identity| !is_same(identity, &name));
         match other {
             true => Err(Refusal::Credentials),
             false => self.account(&name, caller.trace),

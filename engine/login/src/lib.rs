@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Reading order: [`caller`] (who asks, over which channel), [`door`] (the way of a login), [`refusal`]; then what
-//! the door asks: [`name`] (whom an identity means), [`check`] (passwords), [`cache`] (good ones of the last minutes),
+//! the door asks: [`name`] (whom an identity means), [`check`] (passwords), [`queue`] (who may wait for a hash), [`cache`] (good ones of the last minutes),
 //! [`keys`] (SCRAM), [`tokens`] (OAuth, answered by the control plane), [`certificate`] (EXTERNAL). Who may try, and what
 //! a failure costs, is [`ringpost_admission::login`]'s.
 //!
@@ -26,6 +26,7 @@ pub mod check;
 pub mod door;
 pub mod keys;
 pub mod name;
+pub mod queue;
 pub mod refusal;
 pub mod tokens;
 

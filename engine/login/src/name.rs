@@ -52,6 +52,11 @@ impl<'n> Name<'n> {
     }
 }
 
+/// Whether two identities are of one account and, where they name one, of one app password.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one == other || Name::read(one).key() == Name::read(other).key()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -341,6 +341,10 @@ fn app_passwords() {
     expect(&app("remove", &["--name", "phone"]), 0, "removed", "");
     let gone = app("remove", &["--name", "phone"]);
     expect(&gone, 1, "", "there is no app password phone");
+    // A name is kept in its plain letters, and found in those it was given in.
+    expect(&app("add", &["--name", "\u{2168}"]), 0, "", "");
+    expect(&app("add", &["--name", "IX"]), 1, "", "exists already");
+    expect(&app("remove", &["--name", "\u{2168}"]), 0, "removed", "");
     let listed = text(&app("list", &["--json"]).stdout);
     assert!(
         listed.contains("\"desk\"") && !listed.contains("phone"),

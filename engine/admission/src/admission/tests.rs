@@ -270,6 +270,10 @@ fn logins() {
     });
     let (home, hostile) = (ip("192.0.2.1"), ip("198.51.100.1"));
     door.logged_in(home, "alice", 0);
+    let at_home = |address, name| door.is_at_home(address, name, 0);
+    assert!(at_home(ip("192.0.2.200"), "Alice") && at_home(None, "bob"));
+    assert!(at_home(ip("127.0.0.1"), "bob") && !at_home(home, "bob"));
+    assert!(!at_home(ip("192.0.3.1"), "alice"));
     // One address guesses: slower and slower, then banned.
     let verdicts: Vec<Verdict> = (0..30)
         .map(|_| door.log_in_failed(hostile, "alice", 0))

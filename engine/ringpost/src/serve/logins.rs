@@ -6,6 +6,7 @@ use crate::cli::exit::Failure;
 use crate::config::Config;
 use aws_lc_rs::rand;
 use ringpost_login::door::Policy;
+use ringpost_login::queue::Queue;
 use ringpost_login::{Tokens, certificate::Subjects};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -22,15 +23,20 @@ const FILE: &str = "login.key";
 pub struct Roots {
     nobody: [u8; 32],
     tokens: Option<Arc<dyn Tokens>>,
+    queue: Arc<Queue>,
 }
 
 impl Roots {
-    /// Reads the secret below `data_dir`, or makes it.
-    pub fn open(data_dir: &Path, tokens: Option<Arc<dyn Tokens>>) -> Result<Roots, Failure> {
-        let path = data_dir.join(FILE);
+    /// Reads the secret below the data folder, or makes it.
+    pub fn open(config: &Config, tokens: Option<Arc<dyn Tokens>>) -> Result<Roots, Failure> {
+        let path = config.data_dir.join(FILE);
         let nobody = secret(&path)
             .map_err(|error| Failure::unreachable(format!("{}: {error}", path.display())))?;
-        Ok(Roots { nobody, tokens })
+        Ok(Roots {
+            nobody,
+            tokens,
+            queue: Queue::new(config.limits.password_queue_max),
+        })
     }
 
     /// What the configuration wants of logins.
@@ -42,6 +48,7 @@ impl Roots {
             token_ms: config.limits.login_token_ms,
             subjects: Subjects::from_iter(config.auth.certificates.iter().cloned()),
             failure_ms: config.limits.login_failure_ms,
+            queue: self.queue.clone(),
         })
     }
 }

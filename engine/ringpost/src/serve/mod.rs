@@ -102,7 +102,7 @@ pub fn run(config: Config, hooks: Hooks) -> Result<(), Failure> {
     let listeners = bind(&config.listeners, shards)?;
     let share = Share::of(files, shards, listeners.len());
     let (tokens, oauth) = oauth::open(&config)?.unzip();
-    let logins = Roots::open(&config.data_dir, tokens)?;
+    let logins = Roots::open(&config, tokens)?;
     let policy = logins.policy(&config);
     let settings = Settings::new(&config.limits, share, policy);
     let settings = Arc::new(Shared::new(settings));
