@@ -7,7 +7,7 @@
 
 use super::Config;
 use super::key;
-use super::problem::{Problem, Problems};
+use super::problem::{Lines, Problem, Problems};
 use super::read::{Place, Said};
 use super::section::{self, Draft};
 use ringpost_types::Cidr;
@@ -64,6 +64,9 @@ pub enum Lists {
 
 /// Octets of a list at most: some million names.
 const LIST_OCTETS_MAX: u64 = 64 << 20;
+
+/// Bad lines of one list that are told: it may be of another kind altogether.
+const LIST_PROBLEMS_MAX: usize = 20;
 
 /// Collects problems, and knows where the file is.
 pub struct Build<'f> {
@@ -162,17 +165,25 @@ impl Build<'_> {
             Err(why) => return self.wrong(said, format!("{}: {why}", path.display())),
         };
         let expected = key::expected(section, name).unwrap_or("something else");
-        let mut offset = 0;
-        for line in text.split_inclusive('\n') {
+        let lines = Lines::of(text);
+        let source = path.display().to_string();
+        let (mut offset, mut bad) = (0, 0);
+        for line in lines.text().split_inclusive('\n') {
             let item = line.trim();
             if !item.is_empty() && !item.starts_with('#') && add(item).is_none() {
-                let at = offset + line.len() - line.trim_start().len();
-                let what = format!("{item:?} is no item for {name}; expected {expected}");
-                let source = path.display().to_string();
-                let problem = Problem::at(&source, &text, at..at, what);
-                self.problems.push(problem);
+                bad += 1;
+                if bad <= LIST_PROBLEMS_MAX {
+                    let at = offset + line.len() - line.trim_start().len();
+                    let what = format!("{item:?} is no item for {name}; expected {expected}");
+                    self.problems.push(lines.problem(&source, at, what));
+                }
             }
             offset += line.len();
+        }
+        if bad > LIST_PROBLEMS_MAX {
+            let more = bad - LIST_PROBLEMS_MAX;
+            let what = format!("{more} more lines are no items for {name}");
+            self.problems.push(Problem::of_file(&path, what));
         }
     }
 

@@ -1,7 +1,6 @@
 //! What is wrong with a configuration, and where.
 
 use std::fmt;
-use std::ops::Range;
 use std::path::Path;
 
 /// One thing that is wrong.
@@ -21,15 +20,6 @@ impl Problem {
         Problem {
             source: file.display().to_string(),
             place: None,
-            what,
-        }
-    }
-
-    /// A problem at octets `span` of `text`.
-    pub fn at(source: &str, text: &str, span: Range<usize>, what: String) -> Self {
-        Problem {
-            source: source.to_owned(),
-            place: Some(place(text, span.start)),
             what,
         }
     }
@@ -66,9 +56,41 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Line and column of octet `offset`, from 1, the column in characters.
-fn place(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
+/// A text, and where its lines begin: a file of ten thousand rules has as many places.
+#[derive(Debug)]
+pub struct Lines {
+    text: String,
+    begins: Vec<usize>,
+}
+
+impl Lines {
+    /// Of a whole file.
+    pub fn of(text: String) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Lines {
+            begins: std::iter::once(0).chain(ends).collect(),
+            text,
+        }
+    }
+
+    /// The whole of it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A problem of `source` at octet `offset`.
+    pub fn problem(&self, source: &str, offset: usize, what: String) -> Problem {
+        Problem {
+            source: source.to_owned(),
+            place: Some(self.place(offset)),
+            what,
+        }
+    }
+
+    /// Line and column of octet `offset`, from 1, the column in characters.
+    fn place(&self, offset: usize) -> (usize, usize) {
+        let line = self.begins.partition_point(|&begin| begin <= offset);
+        let before = self.text.get(self.begins[line - 1]..offset);
+        (line, before.map_or(1, |before| before.chars().count() + 1))
+    }
 }

@@ -10,7 +10,7 @@
 
 use super::key;
 use super::nearest::nearest;
-use super::problem::{Problem, Problems};
+use super::problem::{Lines, Problem, Problems};
 use super::section::{self, Draft};
 use std::ops::Range;
 use std::path::Path;
@@ -28,18 +28,14 @@ pub struct Place {
 #[derive(Debug)]
 struct Source {
     name: String,
-    text: String,
+    text: Lines,
 }
 
 impl Place {
     /// A problem here.
     pub fn problem(&self, what: String) -> Problem {
-        Problem::at(
-            &self.source.name,
-            &self.source.text,
-            self.span.clone(),
-            what,
-        )
+        let Source { name, text } = &*self.source;
+        text.problem(name, self.span.start, what)
     }
 
     /// The source and its line, such as `ringpost.toml:41`.
@@ -66,7 +62,7 @@ pub fn draft(file: &Path, text: &str, overrides: &[String]) -> Result<Draft, Pro
     let mut reader = Reader {
         source: Rc::new(Source {
             name: file.display().to_string(),
-            text: text.to_owned(),
+            text: Lines::of(text.to_owned()),
         }),
         problems: Vec::new(),
     };
@@ -77,7 +73,7 @@ pub fn draft(file: &Path, text: &str, overrides: &[String]) -> Result<Draft, Pro
             Ok(document) => {
                 reader.source = Rc::new(Source {
                     name: format!("--set {text}"),
-                    text: document,
+                    text: Lines::of(document),
                 });
                 reader.document(&mut draft);
             }
@@ -138,7 +134,7 @@ impl Reader {
     /// One source, table by table.
     fn document(&mut self, draft: &mut Draft) {
         let source = self.source.clone();
-        let document = match DeTable::parse(&source.text) {
+        let document = match DeTable::parse(source.text.text()) {
             Ok(document) => document,
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);

@@ -433,6 +433,16 @@ fn lists_are_read_from_their_files() {
         "{bad}"
     );
 
+    // Of a list of something else the first lines are told.
+    std::fs::write(&list, "é b\n".repeat(1_021)).expect("written");
+    let bad = open(&file, &[]).map_err(told).expect_err("bad lines");
+    assert_eq!(bad.lines().count(), 21, "{bad}");
+    assert!(bad.contains("list:20:1: \"é b\" is no item for domain"));
+    assert!(
+        bad.ends_with("list: 1001 more lines are no items for domain"),
+        "{bad}"
+    );
+
     // A list of exceptions has none of its own.
     let but = "[[rule]]\ndomain = [\"*\", \"!file:list\"]\naction = \"discard\"\n";
     let excepting = dir.path().join("excepting.toml");
