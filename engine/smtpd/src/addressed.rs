@@ -36,7 +36,15 @@ pub(crate) struct Addressed {
     ends: Vec<u16>,
     /// Words of the rules that marked it.
     tags: Vec<Box<str>>,
+    /// About what `locals` take, in octets.
+    octets: u64,
 }
+
+/// Room for so many local recipients is kept from one mail to the next: sessions wait for long, and each may have named
+/// thousands once.
+const KEPT: usize = 16;
+/// What an allocation costs beside what is in it, in octets.
+pub(crate) const ALLOCATION_OCTETS: usize = 16;
 
 /// What a recipient is judged by.
 pub(crate) struct Case<'c> {
@@ -54,9 +62,18 @@ impl Addressed {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.locals.clear();
+        self.locals.shrink_to(KEPT);
         self.outgoing = None;
         self.ends.clear();
+        self.ends.shrink_to(KEPT);
         self.tags.clear();
+        self.octets = 0;
+    }
+
+    /// About what all of it takes of the server's memory, in octets.
+    pub fn octets(&self) -> u64 {
+        let leaving = self.outgoing.as_ref().map_or(0, |out| out.octets());
+        self.octets + leaving
     }
 
     /// Accounts that get the mail.
@@ -166,6 +183,9 @@ impl Addressed {
         }
         for account in plan.accounts {
             let address = address.clone();
+            let text = address.local().len() + address.domain().as_str().len();
+            let held = size_of::<Recipient>() + text + 2 * ALLOCATION_OCTETS;
+            self.octets += held as u64;
             self.locals.push(Recipient { address, account });
         }
         for to in plan.leave {

@@ -12,6 +12,7 @@
 //!
 //! Invariant: an address stands in an item once; of one that came twice what was said first holds.
 
+use crate::addressed::ALLOCATION_OCTETS;
 use ringpost_api::item::{self, By, Fate, Head, Item, Kind};
 use ringpost_smtp::{Body, ByMode, Hold, Mail, Notify, Orcpt, Ret};
 use ringpost_types::{Address, TraceId};
@@ -31,6 +32,8 @@ pub(crate) struct Outgoing {
     /// With the path of each, counted from 0.
     delivered: Vec<(usize, item::Recipient)>,
     seen: HashSet<(usize, String)>,
+    /// About what all of it takes, in octets.
+    octets: u64,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,11 @@ impl Outgoing {
     /// Recipients that leave.
     pub fn count(&self) -> usize {
         self.routes.iter().map(|route| route.recipients.len()).sum()
+    }
+
+    /// About what all of it takes of the server's memory, in octets.
+    pub fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// One that goes by the relay called `route`, or by MX where that is empty.
@@ -59,6 +67,7 @@ impl Outgoing {
         };
         if self.seen.insert((place, address.key())) {
             let recipient = wishes.recipient(address, Fate::Waiting);
+            self.octets += held(&recipient);
             self.routes[place].recipients.push(recipient);
         }
     }
@@ -67,6 +76,7 @@ impl Outgoing {
     pub fn delivers(&mut self, path: usize, address: &Address, wishes: &Wishes) {
         if wishes.notify.is_some_and(|set| set.has(Notify::SUCCESS)) {
             let recipient = wishes.recipient(address, Fate::Delivered);
+            self.octets += held(&recipient);
             self.delivered.push((path, recipient));
         }
     }
@@ -115,6 +125,14 @@ impl Outgoing {
         self.seen.clear();
         items
     }
+}
+
+/// What a recipient takes, its place among those seen included.
+fn held(recipient: &item::Recipient) -> u64 {
+    let orcpt = recipient.orcpt.as_ref();
+    let orcpt = orcpt.map_or(0, |(kind, address)| kind.len() + address.len());
+    let fixed = size_of::<item::Recipient>() + size_of::<(usize, String)>() + 4 * ALLOCATION_OCTETS;
+    (fixed + 2 * recipient.address.len() + orcpt) as u64
 }
 
 impl Wishes {

@@ -77,10 +77,12 @@ impl Waiting {
         matches!(self, Waiting::Rest | Waiting::Block(_))
     }
 
-    /// A command, a response or a mail has ended: whatever comes next has all its time.
-    pub fn done(&mut self) {
-        if *self != Waiting::Hello {
-            *self = Waiting::Nothing;
+    /// A command, a response or a mail has ended: whatever comes next has all its time. A chunk that has ended is part of a
+    /// mail that goes on, and `next` says so.
+    pub fn done(&mut self, next: Phase) {
+        match (*self, next) {
+            (Waiting::Hello, _) | (Waiting::Block(_), Phase::Block) => {}
+            _ => *self = Waiting::Nothing,
         }
     }
 
@@ -139,7 +141,7 @@ mod tests {
             let bounds = waiting.next(phase, begun, &limits);
             waiting.came(came);
             if done {
-                waiting.done();
+                waiting.done(phase);
             }
             bounds
         };
@@ -156,5 +158,9 @@ mod tests {
         assert_eq!(next(Phase::Block, false, 1, false), None);
         assert_eq!(next(Phase::Block, false, 1, false), bounds(4, Some(4)));
         assert_eq!(next(Phase::Block, false, 1, false), None);
+        // Nor does a chunk that ends.
+        assert_eq!(next(Phase::Block, false, 1, true), None);
+        assert_eq!(next(Phase::Block, false, 97, true), None);
+        assert_eq!(next(Phase::Block, false, 1, true), bounds(4, Some(4)));
     }
 }

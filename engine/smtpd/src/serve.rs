@@ -42,7 +42,7 @@ pub async fn serve(mut connection: Connection, context: Rc<Context>) {
     let options = context.options_for(peer);
     let mut dialogue = Dialogue {
         session: Session::new(options, context.tls_at_start()),
-        transaction: Transaction::new(),
+        transaction: Transaction::new(connection.shard()),
         visitor: Visitor::new(&mut connection),
         talk: None,
         waiting: Waiting::default(),
@@ -279,7 +279,7 @@ impl Dialogue {
         reply: &Reply,
         connection: &mut Connection,
     ) -> io::Result<Option<End>> {
-        self.waiting.done();
+        self.waiting.done(self.session.phase_patience());
         let mut end = None;
         if !reply.is_positive() {
             self.has_failed = true;

@@ -7,19 +7,25 @@
 use crate::addressed::{Addressed, Case};
 use crate::outgoing::{self, Wishes};
 use crate::{Context, Role, author, refusal};
+use ringpost_admission::memory::{Share, Use};
 use ringpost_delivery::{Arrived, Completion, Envelope, Ingest, Received, Sender};
 use ringpost_directory::{Facts, Login, Rules};
-use ringpost_runtime::{Endpoint, TlsInfo, event, time};
+use ringpost_runtime::{Endpoint, Shard, TlsInfo, event, time};
 use ringpost_smtp::{Mail, Rcpt, Recipient, Session};
 use ringpost_types::reply::Enhanced;
 use ringpost_types::{Address, Reply, TraceId};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+/// Up to this an envelope is within what a connection is charged for, in octets.
+const ENVELOPE_OCTETS: u64 = 1024;
+
 /// The mail that a session is about; empty between transactions.
 pub(crate) struct Transaction {
     mail: Option<Mail>,
     addressed: Addressed,
+    /// What a long envelope takes of the server's memory.
+    held: Share,
     /// Names the mail in Received, in the reply and in events.
     id: TraceId,
     /// Apart: a session without a mail is smaller.
@@ -60,10 +66,11 @@ pub(crate) struct Outcome {
 }
 
 impl Transaction {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shard: &Shard) -> Self {
         Transaction {
             mail: None,
             addressed: Addressed::default(),
+            held: shard.budget.share(Use::Mails),
             id: TraceId(0),
             ingest: None,
             head: Vec::new(),
@@ -75,6 +82,9 @@ impl Transaction {
         self.mail = None;
         self.addressed.clear();
         self.ingest = None;
+        if self.held.octets() > 0 {
+            self.held.set(0);
+        }
     }
 
     /// MAIL. A user's reverse-path must lead to the user. RFC 6409 §6.1. After a refusal [`Transaction::mail_refused`].
@@ -144,8 +154,16 @@ impl Transaction {
             octets: mail.size.unwrap_or(0),
             held: mail.hold.is_some(),
         };
+        if !setup.shard.budget.has_room_for(ENVELOPE_OCTETS) {
+            return Err(refusal::NO_ROOM);
+        }
         let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-        self.addressed.add(&case, rules, &*snapshot, address)
+        self.addressed.add(&case, rules, &*snapshot, address)?;
+        let octets = self.addressed.octets();
+        if octets > ENVELOPE_OCTETS {
+            self.held.set(octets);
+        }
+        Ok(())
     }
 
     /// A body begins: its first octets are our own fields.

@@ -119,6 +119,57 @@ fn a_held_mail_waits_as_a_whole() {
     assert!(server.inbox(server.bob, 0).is_empty());
 }
 
+/// What a user may wish, at its bounds and beyond; whatever is refused leaves the next MAIL as it was.
+#[test]
+fn wishes_up_to_their_bounds() {
+    let server = with_queue();
+    let mut client = logged_in(&server);
+    let offer = client.say("EHLO c");
+    for line in [
+        "DSN",
+        "DELIVERBY",
+        "MT-PRIORITY",
+        "REQUIRETLS",
+        "FUTURERELEASE 2592000 ",
+    ] {
+        assert!(offer.contains(line), "{offer}");
+    }
+    let cases = [
+        ("HOLDFOR=2592000", "250 2.1.0"),
+        ("HOLDFOR=2592001", "501 5.5.4"),
+        ("HOLDFOR=60 HOLDUNTIL=2999-01-01T00:00:00Z", "501 5.5.4"),
+        ("HOLDFOR=60 BY=61;R", "250 2.1.0"),
+        ("HOLDFOR=60 BY=60;R", "501 5.5.4"),
+        ("HOLDFOR=60 BY=60;N", "250 2.1.0"),
+        ("BY=999999999;RT", "250 2.1.0"),
+        ("BY=1000000000;R", "501 5.5.4"),
+        ("BY=0;R", "501 5.5.4"),
+        ("MT-PRIORITY=-9", "250 2.1.0"),
+        ("MT-PRIORITY=10", "501 5.5.4"),
+        ("RET=FULL RET=HDRS", "501 5.5.4"),
+        ("ENVID=a+0D+0AX-Forged:+20yes", "501 5.5.4"),
+        ("REQUIRETLS", "250 2.1.0"),
+    ];
+    for (wish, expected) in cases {
+        client.talk(&[
+            (&format!("MAIL FROM:<alice@example.org> {wish}"), expected),
+            ("RSET", "250"),
+        ]);
+    }
+    let cases = [
+        ("NOTIFY=NEVER", "250 2.1.5"),
+        ("NOTIFY=NEVER,SUCCESS", "501 5.5.4"),
+        ("ORCPT=rfc822;a+0D+0AX-Forged:+20yes", "501 5.5.4"),
+        ("ORCPT=utf-8;\\x{0D}\\x{0A}a@b", "501 5.5.4"),
+        ("ORCPT=utf-8;\\x{F6}@b", "250 2.1.5"),
+        ("RET=FULL", "555 5.5.4"),
+    ];
+    client.talk(&[("MAIL FROM:<alice@example.org>", "250 2.1.0")]);
+    for (wish, expected) in cases {
+        client.talk(&[(&format!("RCPT TO:<bob@example.org> {wish}"), expected)]);
+    }
+}
+
 /// RFC 8689 §2: inside TLS alone, and kept with the mail.
 #[test]
 fn tls_may_be_required_of_every_hop() {

@@ -2,9 +2,11 @@
 
 mod server;
 
+use ringpost_admission::Budget;
+use ringpost_admission::memory::Use;
 use ringpost_runtime::machine::Ended;
 use ringpost_types::limit::Limits;
-use server::{Client, Server};
+use server::{Client, Server, Wanted};
 use std::io::{Read as _, Write as _};
 
 const MAIL: &str = "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <1@b>\r\nFrom: alice@example.org\r\n\
@@ -327,6 +329,44 @@ fn limits_of_a_strangers_session() {
         assert!(got.starts_with(expected), "{expected}: {got}");
     }
     assert_eq!(server.inbox(server.alice, 1).len(), 1);
+}
+
+/// What a stranger can make a session hold is counted, and gives way before memory is gone.
+#[test]
+fn envelopes_are_counted() {
+    let budget = Budget::new(160_000);
+    let server = Server::of(Wanted {
+        budget: Some(budget.clone()),
+        ..Wanted::default()
+    });
+    let mut client = Client::connect(server.mx);
+    client.talk(&[("EHLO c", "250-"), ("MAIL FROM:<>", "250")]);
+    assert_eq!(budget.taken_for(Use::Mails), 0);
+    let mut taken = 0;
+    let refusal = loop {
+        let path = format!("alice+{taken:057}@example.org");
+        let reply = client.say(&format!("RCPT TO:<{path}>"));
+        if !reply.starts_with("250") {
+            break reply;
+        }
+        taken += 1;
+    };
+    assert!(refusal.starts_with("452 4.3.1 "), "{refusal}");
+    let held = budget.taken_for(Use::Mails);
+    assert!(
+        (50..1_000).contains(&taken) && held >= taken * 64,
+        "{taken} {held}"
+    );
+    // What is there goes on, and then nothing of it is left.
+    client.talk(&[("RSET", "250")]);
+    assert_eq!(budget.taken_for(Use::Mails), 0);
+    client.talk(&[
+        ("MAIL FROM:<>", "250"),
+        ("RCPT TO:<alice@example.org>", "250"),
+        ("DATA", "354"),
+        ("\r\n.", "250"),
+    ]);
+    assert_eq!(budget.taken_for(Use::Mails), 0);
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl Session {
     ///
     /// Permanent refusals count: after smtp_errors_max of them the next one ends the session. Temporary ones are our
     /// own weather, and a sender that meets smtp_recipients_max goes on with the recipients it has. RFC 5321 §4.5.3.1.10.
-    /// It may name as many again, and say as much as others say for nothing: then it has not listened.
+    /// It may be refused as often as others bring mails, and say as much as others say for nothing: a list of 10,000 gets
+    /// its answers, and a session does not live for ever.
     pub(super) fn queue(&mut self, reply: Reply) {
         debug_assert!(self.queued.is_none(), "one reply at a time");
         let limits = &self.options.limits;
@@ -50,7 +51,7 @@ impl Session {
             LAST => return self.end(reply),
             400..500 => {
                 self.deferrals += 1;
-                self.deferrals > limits.smtp_recipients_max + limits.smtp_idle_commands_max
+                self.deferrals > limits.smtp_transactions_max + limits.smtp_idle_commands_max
             }
             500.. => {
                 self.errors += 1;

@@ -78,6 +78,8 @@ pub struct Wanted {
     pub counted: bool,
     /// A proxy in front of every listener.
     pub proxied: bool,
+    /// Memory; without a bound where nothing is said.
+    pub budget: Option<Arc<Budget>>,
 }
 
 impl Server {
@@ -104,6 +106,7 @@ impl Server {
             rules,
             counted,
             proxied,
+            budget,
         } = wanted;
         let data = tempfile::tempdir().expect("a directory");
         let store = Lmdb::open(data.path(), ringpost_lmdb::Options::default()).expect("a store");
@@ -151,6 +154,7 @@ impl Server {
             shards: Some(1),
             pin: false,
             limits,
+            budget: budget.unwrap_or_else(Budget::unbounded),
             ..Options::default()
         };
         let (shard_store, listeners) = (store.clone(), Arc::new(listeners));

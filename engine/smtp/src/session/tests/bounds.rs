@@ -135,8 +135,8 @@ fn small_chunks() {
     }
 }
 
-/// Temporary refusals are nobody's fault, and yet not for ever: three recipients and twelve commands are what others may
-/// say for nothing here.
+/// Temporary refusals are nobody's fault, and yet not for ever: as many as there may be mails, three, and as
+/// twelve commands that others may say for nothing here.
 #[test]
 fn deferrals() {
     let mut played = Played::new(MX);
