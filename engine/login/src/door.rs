@@ -147,6 +147,8 @@ pub struct Talk {
     exchange: Exchange,
     /// Whom the client says that it is.
     identity: String,
+    /// The refusal is told and counted already.
+    is_told: bool,
     /// The keys that SCRAM goes by.
     shown: Option<Keys>,
     /// Whom we know it to be, if the exchange ends well.
@@ -216,6 +218,7 @@ impl Door {
             mechanism,
             exchange,
             identity: String::new(),
+            is_told: false,
             shown: None,
             subject: None,
         });
@@ -447,8 +450,15 @@ impl Talk {
                         self.subject = Some(subject);
                         self.exchange.answer(true)
                     }
-                    // The mechanism may have something to say before the end.
-                    Err(Refusal::Credentials) => self.exchange.answer(false),
+                    Err(Refusal::Credentials) => {
+                        let step = self.exchange.answer(false);
+                        // The mechanism has something to say before the end, to which a client may never come.
+                        if matches!(step, Step::Challenge(_)) {
+                            self.tell(Refusal::Credentials).await;
+                            self.is_told = true;
+                        }
+                        step
+                    }
                     Err(refusal) => return self.refuse(refusal).await,
                 },
             };
@@ -517,6 +527,14 @@ impl Talk {
     }
 
     async fn refuse(self: Box<Self>, refusal: Refusal) -> Next {
+        if !self.is_told {
+            self.tell(refusal).await;
+        }
+        Next::Refused(refusal)
+    }
+
+    /// Tells, counts and waits.
+    async fn tell(&self, refusal: Refusal) {
         // Whoever names nobody is told of by what he shows: the operator may want it in [[auth.certificate]].
         let identity = match &self.caller.channel.certificate {
             Some(shown) if self.mechanism == Mechanism::External && self.identity.is_empty() => {
@@ -528,8 +546,7 @@ impl Talk {
             identity,
             is_password: self.mechanism.is_by_password(),
         };
-        let refuse = self.door.refuse(&self.caller, guessed, refusal);
-        Next::Refused(refuse.await)
+        self.door.refuse(&self.caller, guessed, refusal).await;
     }
 }
 

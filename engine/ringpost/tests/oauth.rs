@@ -238,7 +238,19 @@ fn introspection() {
         assert!(told.starts_with("{\"status\":"), "{told}");
         let refused = end.starts_with("a NO [AUTHENTICATIONFAILED]");
         assert!(refused, "{mechanism} {message}: {end}");
+        server.until("imap: login refused");
     }
+    // A client that never comes to the end of its failure has failed all the same.
+    let message = BASE64.encode(bearer(&named, "given-up").as_bytes());
+    let command = format!("a AUTHENTICATE OAUTHBEARER {message}\r\n");
+    let lines = house::converse(server.address("imap"), &[&command, "*\r\n"], |line| {
+        line.starts_with("a ") || line.starts_with("* OK [CAPABILITY") || line.starts_with('+')
+    });
+    assert!(
+        lines.iter().any(|line| line.starts_with("a BAD")),
+        "{lines:?}"
+    );
+    server.until("imap: login refused");
     let (_, end) = log_in(&server, "OAUTHBEARER", &bearer("", "trouble"));
     assert!(end.starts_with("a NO [UNAVAILABLE]"), "{end}");
     assert_eq!(server.stop(), Some(0));
