@@ -14,3 +14,4 @@ mod roundtrip;
 mod search;
 mod smtp_policy;
 mod smtp_trace;
+mod smtp_xclient;

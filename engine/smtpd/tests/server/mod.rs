@@ -155,7 +155,6 @@ impl Server {
             pin: false,
             limits,
             budget: budget.unwrap_or_else(Budget::unbounded),
-            ..Options::default()
         };
         let (shard_store, listeners) = (store.clone(), Arc::new(listeners));
         let (ready, is_ready) = mpsc::channel();
