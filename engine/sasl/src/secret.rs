@@ -1,8 +1,10 @@
 //! Octets that are never shown.
 
 use std::fmt;
+use zeroize::Zeroize;
 
-/// A password or a token. Printing it tells its length alone.
+/// A password or a token. Printing it tells its length alone, and dropping it wipes its octets. The buffers that it came in
+/// with are the connection's, which writes the next command over them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
@@ -10,6 +12,12 @@ impl Secret {
     /// The octets, for whoever verifies them.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
