@@ -17,6 +17,11 @@ impl Session {
         };
         match command {
             Command::Auth { mechanism, initial } => self.transcript.auth(mechanism, initial),
+            // What nobody reads may be anything, a password too.
+            Command::Noop | Command::Help | Command::Absent => {
+                let (verb, rest) = line.split_at(VERB_OCTETS);
+                self.transcript.secret(verb, rest.len());
+            }
             _ => self.transcript.command(line),
         }
         self.data_refused = false;
@@ -263,6 +268,9 @@ fn allowed_before_tls(command: &Command<'_>) -> bool {
         Noop | Helo(_) | Ehlo(_) | Lhlo(_) | StartTls | Quit
     )
 }
+
+/// Of a verb whose argument nobody reads.
+const VERB_OCTETS: usize = 4;
 
 /// A chunk in the middle of a mail that brings less, in octets, brings next to nothing: a mail could be made to last for
 /// ever by chunks of one octet, or of none.

@@ -22,7 +22,7 @@ fn no_secret_and_no_mail() {
     played.whole(b"MAIL FROM:<a@b>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n");
     played.whole(b"secret\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<bob@example.org>\r\n");
     played.whole(b"BDAT 8\r\nsecret\r\nBDAT 8 LAST\r\nsecret\r\n");
-    played.whole(b"secret\0\r\nPOST /secret\r\n");
+    played.whole(b"NOOP secret\r\nsecret\0\r\nPOST /secret\r\n");
     let expected = [
         "S: 220 mx.example.org ESMTP Ringpost",
         "C: AUTH PLAIN <16 octets>",
@@ -60,6 +60,8 @@ fn no_secret_and_no_mail() {
         "S: 250 2.0.0 Chunk taken",
         "C: BDAT 8 LAST",
         "S: 250 2.0.0 taken",
+        "C: NOOP <7 octets>",
+        "S: 250 2.0.0 Ok",
         "C: <7 octets>",
         "S: 500 5.5.2 A command is text, ended by CRLF",
         "C: <12 octets>",
