@@ -104,3 +104,34 @@ fn circles_that_are_there_are_told() {
     );
     assert_eq!(server.stop(), Some(0));
 }
+
+/// Operators at once, each with one half of a circle: one of them is refused.
+#[test]
+fn two_at_once_make_no_circle() {
+    let _alone = alone();
+    let house = house();
+    let server = Server::start(&["serve", "--config", &house.config]);
+    let config = config::open(house.config.as_ref(), &[]).expect("a good configuration");
+    let add = |name: &str, target: &str| {
+        let request = Request::AliasAdd {
+            name: name.to_owned(),
+            targets: vec![target.to_owned()],
+        };
+        client::ask(&config, request).is_ok()
+    };
+    for round in 0..20 {
+        let (a, b) = (
+            format!("a{round}@example.test"),
+            format!("b{round}@example.test"),
+        );
+        assert!(add(&a, "bob@example.test") && add(&b, "bob@example.test"));
+        let (there, back) = std::thread::scope(|scope| {
+            let there = scope.spawn(|| add(&a, &b));
+            let back = scope.spawn(|| add(&b, &a));
+            (there.join(), back.join())
+        });
+        let made = [there, back].map(|made| made.expect("asked"));
+        assert_eq!(made.iter().filter(|made| **made).count(), 1, "{round}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}

@@ -41,6 +41,8 @@ pub struct Desk {
     pub world: World,
     /// Where they are done.
     pub bench: Bench,
+    /// Held while aliases are looked over and changed: two changes at once could make a circle that neither has.
+    pub aliases: tokio::sync::Mutex<()>,
 }
 
 /// Opens the socket at `path`. A file that a killed server left there is replaced: the caller holds the lock of
@@ -148,6 +150,12 @@ async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Failure> {
         // Of the index itself: it is asked for above all when nothing can be looked up.
         return Ok(Answer::status(&desk.world.store.health()));
     }
+    let _turn = match request {
+        Request::AliasAdd { .. } | Request::AliasRemove { .. } | Request::AliasImport(_) => {
+            Some(desk.aliases.lock().await)
+        }
+        _ => None,
+    };
     let plan = {
         let snapshot = desk.store.snapshot()?;
         request::plan(&*snapshot, &desk.directory.domains(), request)?

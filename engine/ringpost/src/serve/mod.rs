@@ -221,6 +221,7 @@ impl Control {
                 config: Arc::new(self.live.config.clone()),
             },
             bench: Bench::default(),
+            aliases: tokio::sync::Mutex::default(),
         };
         let desk = tokio::task::spawn_local(server::run(socket, Arc::new(desk)));
         if let Some(oauth) = self.oauth.take() {
