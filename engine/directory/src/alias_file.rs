@@ -102,6 +102,10 @@ fn entry(line: usize, text: &str) -> Result<Entry, String> {
     if name.is_empty() {
         return Err("an alias without a name".to_owned());
     }
+    // Taken by itself it would be the name of one mailbox.
+    if name == "*" || name == "@" || name.starts_with("*@") {
+        return Err(format!("{name}: a catch-all is written @DOMAIN"));
+    }
     let mut leads = Vec::new();
     for item in cut(targets, ',', usize::MAX)? {
         // A comma at the end is common where a line goes on.
@@ -236,7 +240,7 @@ mod tests {
     #[test]
     fn every_fault_is_told_with_its_line() {
         let text = "a: |/usr/bin/vacation\nb: \"|prog arg, x\"\nc: :include:/etc/list\nd: /var/mail/d\n\
-            e: :fail: gone\nf:\nno colon\n: x\ng: \"open\nh: ok\nH: ok\ni: ,\nj: a\"b\"c\n";
+            e: :fail: gone\nf:\nno colon\n: x\ng: \"open\nh: ok\nH: ok\ni: ,\nj: a\"b\"c\n*: ok\n@: ok\n*@example.org: ok\n@example.org: ok\n";
         let faults = parse(text).expect_err("a bad file");
         let told: Vec<String> = faults.iter().map(Fault::to_string).collect();
         let expected = [
@@ -251,6 +255,9 @@ mod tests {
             "9: a quote is left open",
             "11: H is here already, in line 10",
             "12: i leads nowhere",
+            "14: *: a catch-all is written @DOMAIN",
+            "15: @: a catch-all is written @DOMAIN",
+            "16: *@example.org: a catch-all is written @DOMAIN",
         ];
         assert_eq!(told, expected);
     }
