@@ -8,6 +8,9 @@ use ringpost_types::reply::Enhanced;
 macro_rules! replies {
     ($($(#[$doc:meta])* $name:ident = $code:literal ($class:literal, $subject:literal, $detail:literal) $text:literal;)*) => {
         $($(#[$doc])* pub const $name: Reply = Reply::new($code, Enhanced($class, $subject, $detail), $text);)*
+
+        #[cfg(test)]
+        const ALL: &[Reply] = &[$($name),*];
     };
 }
 
@@ -175,5 +178,32 @@ pub fn of_parameter(error: BadParameter) -> Reply {
         BadParameter::Hold => BAD_HOLD,
         BadParameter::By => BAD_BY,
         BadParameter::Priority => BAD_PRIORITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 2034 §4: the class is the first digit of the code, and registered subjects go to 7. RFC 3463 §2. One sentence, in
+    /// one line that leaves room for a trace. RFC 5321 §4.5.3.1.5.
+    #[test]
+    fn classes_and_sentences() {
+        for reply in ALL {
+            let Some(Enhanced(class, subject, _)) = reply.enhanced else {
+                panic!("{reply:?}");
+            };
+            assert_eq!(u16::from(class), reply.code / 100, "{reply:?}");
+            assert!(subject <= 7, "{reply:?}");
+            let text = &*reply.text;
+            assert!(
+                !text.is_empty() && !text.ends_with('.') && text.len() < 400,
+                "{text}"
+            );
+            assert!(
+                text.bytes().all(|octet| matches!(octet, b' '..=b'~')),
+                "{text}"
+            );
+        }
     }
 }
