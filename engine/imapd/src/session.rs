@@ -13,6 +13,7 @@
 use crate::context::Context;
 use crate::outcome::{End, Refusal};
 use crate::view::{Access, Progress, Renumber, View};
+use ringpost_admission::Guard;
 use ringpost_api::{Error, Outcome, Snapshot, Write, read};
 use ringpost_directory::Login;
 use ringpost_imap::parse::{self, Line};
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     pub context: Rc<Context>,
     pub trace: TraceId,
     pub login: Option<Login>,
+    /// Counts it: by its address, and by its account once it has logged in; none where the listener counts nobody.
+    pub guard: Option<Guard>,
     /// Boxed: most sessions of a mail client wait, and some have nothing selected.
     pub view: Option<Box<View>>,
     /// BAD answers so far.
@@ -44,11 +47,13 @@ impl Session {
     pub(crate) fn new(mut connection: Connection, context: Rc<Context>) -> Self {
         connection.silence_max(Duration::from_millis(context.limits.imap_preauth_idle_ms));
         let trace = context.shard.trace_id();
+        let guard = connection.take_guard();
         Session {
             connection,
             context,
             trace,
             login: None,
+            guard,
             view: None,
             errors: 0,
             failures: 0,

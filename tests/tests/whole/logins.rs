@@ -266,7 +266,12 @@ impl<'w> Dance<'w> {
 }
 
 fn serving() -> Server {
-    let mut server = Server::prepare(LISTENERS, &["alice"], MORE);
+    serving_with("")
+}
+
+/// With more `[limits]`.
+fn serving_with(limits: &str) -> Server {
+    let mut server = Server::prepare(LISTENERS, &["alice"], &format!("{MORE}{limits}"));
     server.serve();
     server
 }
@@ -401,4 +406,32 @@ fn passwords_end_at_once() {
     assert!(!list.contains("phone"), "{list}");
     server.command(&["account", "remove", &alice], "");
     tries("another horse", End::Refused);
+}
+
+/// Sessions of one account count together, whatever they speak; where there are too many of them, the last one waits.
+#[test]
+fn sessions_of_one_account_are_counted() {
+    let server = serving_with("admission_account_connections_max = 2\n");
+    let who = Who {
+        name: &format!("alice@{DOMAIN}"),
+        password: PASSWORD,
+    };
+    let enter = |protocol| {
+        let mut session = Session::begin(&server, protocol);
+        let end = session.log_in("PLAIN", &who, true);
+        (session, end)
+    };
+    let (first, end) = enter(Protocol::Imap);
+    first.ends(&end, End::In, "the first");
+    let (second, end) = enter(Protocol::Smtp);
+    second.ends(&end, End::In, "the second");
+    let (mut third, end) = enter(Protocol::Imap);
+    assert!(end.starts_with("t NO [LIMIT] "), "{end}");
+    let (_, end) = enter(Protocol::Smtp);
+    assert!(end.starts_with("454 4.7.0 "), "{end}");
+    drop(first);
+    // The same session, as soon as the other one's end has come through.
+    while !third.log_in("PLAIN", &who, true).starts_with("t OK ") {
+        std::thread::yield_now();
+    }
 }

@@ -26,7 +26,7 @@ pub(super) async fn run(session: &mut Session, mechanism: &str, initial: Option<
     loop {
         next = match next {
             Next::Done(login) => {
-                return Ok(login::enter(session, login, "AUTHENTICATE completed."));
+                return login::enter(session, login, "AUTHENTICATE completed.");
             }
             Next::Refused(refusal) => return Err(login::refused(session, refusal)),
             Next::Challenge(talk, challenge) => {

@@ -3,16 +3,17 @@
 use super::capability;
 use crate::outcome::{Answer, Done, DoneCode, End, Refusal};
 use crate::session::Session;
+use ringpost_admission::Verdict;
 use ringpost_directory::Login;
 use ringpost_imap::Code;
 use ringpost_login::{Caller, Refusal as Why, Service};
-use ringpost_runtime::time::Duration;
+use ringpost_runtime::time::{self, Duration};
 
 /// LOGIN.
 pub(super) async fn run(session: &mut Session, user: &[u8], password: &[u8]) -> Answer {
     let (door, caller) = (session.context.door.clone(), caller(session));
     match door.password(&caller, user, password).await {
-        Ok(login) => Ok(enter(session, login, "LOGIN completed.")),
+        Ok(login) => enter(session, login, "LOGIN completed."),
         Err(why) => Err(refused(session, why)),
     }
 }
@@ -27,16 +28,25 @@ pub(super) fn caller(session: &Session) -> Caller {
     }
 }
 
-/// The session is authenticated.
-pub(super) fn enter(session: &mut Session, login: Login, text: &'static str) -> Done {
+/// The session is authenticated, and counts by its account from now on: an office behind one address is many people.
+pub(super) fn enter(session: &mut Session, login: Login, text: &'static str) -> Answer {
+    if let Some(guard) = &mut session.guard {
+        match guard.known_as(&login.name, time::now_unix_ms()) {
+            Verdict::Welcome | Verdict::Slow(_) => {}
+            Verdict::Later(_) | Verdict::Refused(_) => {
+                let text = "Too many connections of this account; close some.";
+                return Err(Refusal::No(Some(Code::Limit), text));
+            }
+        }
+    }
     session.login = Some(login);
     let idle = Duration::from_millis(session.context.limits.imap_idle_ms);
     session.connection.silence_max(idle);
     // RFC 3501 §6.2.3: the client need not ask for what has changed.
-    Done {
+    Ok(Done {
         code: DoneCode::Capability(capability::names(session)),
         text,
-    }
+    })
 }
 
 /// Counts a refusal: `imap_login_failures_max` of them end the session.
