@@ -1,4 +1,4 @@
-//! The command line: `ringpost-load smtp|idle|imap|verify`.
+//! The command line: `ringpost-load smtp|idle|imap|slow|verify`.
 //!
 //! Exit codes: 0 done and kept, 1 something refused, failed or lost, 2 usage, 3 no connection.
 
@@ -22,6 +22,9 @@ use crate::process;
 use crate::process::tree::Processes;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::slow;
+use crate::slow::crowd;
+use crate::slow::way::{Envelope, Way};
 use crate::smtp::plan::{Counts, Dialect, Pace, Plan};
 use crate::smtp::run::{self, Ran};
 use crate::target::{Service, Target, Tls};
@@ -48,6 +51,8 @@ enum Command {
     Idle(Idle),
     /// Repeats an IMAP command.
     Imap(Imap),
+    /// Holds sessions that trickle octets, and measures what they take from those that work.
+    Slow(Slow),
     /// Compares mailboxes with the ledger of an earlier run.
     Verify(Verify),
 }
@@ -228,6 +233,54 @@ struct Imap {
 }
 
 #[derive(Args)]
+struct Slow {
+    /// ADDRESS:PORT or localhost:PORT, SMTP
+    #[arg(long)]
+    target: Target,
+    /// The same of IMAP, for the way of that name
+    #[arg(long, value_name = "TARGET")]
+    imap: Option<Target>,
+    /// Recipient of the good sessions' mails, and of those that never end
+    #[arg(long)]
+    to: String,
+    /// Reverse-path, and From of the made mails
+    #[arg(long, default_value = AUTHOR)]
+    from: String,
+    /// Slow sessions
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    slow: u64,
+    /// Where they are slow, taken in turn; all that there is a target for where nothing is said
+    #[arg(long, value_enum, value_name = "WAY,...", value_delimiter = ',')]
+    ways: Vec<Way>,
+    /// Milliseconds between two octets of one session
+    #[arg(long, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    every: u64,
+    /// Addresses from 127.0.1.1 on that they come from; 0: the system chooses
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(0..=2_000))]
+    spread: u16,
+    /// They say by a PROXY header that they come from as many addresses of 198.18.0.0/15, four of each network
+    #[arg(long)]
+    proxy: bool,
+    /// Good sessions
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=20_000))]
+    sessions: u64,
+    /// Mails of the good sessions in each run
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    messages: u64,
+    /// Octets of a mail
+    #[arg(long, default_value = "2048")]
+    size: Sizes,
+    /// Runs without and with the slow ones, in turn
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: u64,
+    /// Exit 1 when the good sessions keep less than so many percent of their mails in a second
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    keep: f64,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
 struct Verify {
     /// Ledger of an earlier run
     #[arg(long, value_name = "FILE")]
@@ -278,6 +331,7 @@ pub fn main() -> ExitCode {
         Command::Smtp(options) => smtp(*options),
         Command::Idle(options) => hold_idle(options),
         Command::Imap(options) => imap(options),
+        Command::Slow(options) => slow_sessions(options),
         Command::Verify(options) => verify(options),
     };
     match done {
@@ -553,6 +607,83 @@ fn imap(options: Imap) -> Result<bool, Stop> {
     }
 }
 
+fn slow_sessions(options: Slow) -> Result<bool, Stop> {
+    let common = &options.common;
+    common.check(&options.target, options.slow + options.sessions)?;
+    if let Some(imap) = &options.imap {
+        common.check(imap, 0)?;
+    }
+    let has_target = |way: &Way| *way != Way::Imap || options.imap.is_some();
+    let ways: Vec<Way> = match options.ways.is_empty() {
+        true => Way::ALL.into_iter().filter(has_target).collect(),
+        false => options.ways.clone(),
+    };
+    let targets = [Some(&options.target), options.imap.as_ref()];
+    if !ways.iter().all(has_target)
+        || targets
+            .into_iter()
+            .flatten()
+            .any(|target| !matches!(target, Target::Tcp(_)))
+    {
+        let why = "--target and --imap are TCP, and --ways imap needs --imap";
+        return Err(Stop::Usage(why.into()));
+    }
+    let plan = slow::Plan {
+        crowd: crowd::Plan {
+            smtp: options.target.clone(),
+            imap: options.imap.clone(),
+            ways,
+            sessions: options.slow,
+            every: Duration::from_millis(options.every),
+            spread: options.spread,
+            with_proxy: options.proxy,
+            envelope: Envelope {
+                reverse_path: options.from.clone(),
+                recipient: options.to.clone(),
+            },
+        },
+        rounds: options.rounds,
+        keep_percent: options.keep,
+        until: common.until(),
+    };
+    let good = || Plan {
+        target: options.target.clone(),
+        tls: Tls::None,
+        tls_client: TlsClient::dangerous_accept_any(),
+        dialect: Dialect::Smtp,
+        pace: Pace::Stepwise,
+        form: Form::Data,
+        login: None,
+        reverse_path: options.from.clone(),
+        accounts: vec![options.to.clone()],
+        recipients_per_message: 1,
+        corpus: Corpus::made(1, &options.size, &options.from),
+        run: run_id(),
+        sessions: options.sessions.min(options.messages),
+        messages: options.messages,
+        messages_per_connection: 1_000,
+        until: common.until(),
+        counts: Counts::default(),
+    };
+    let server = common.server();
+    let ran = slow::run(
+        &plan,
+        good,
+        &common.threads(),
+        server.as_ref(),
+        &common.progress(),
+    )?;
+    let report = ran.map_err(Stop::Unreachable)?;
+    match common.json {
+        true => {
+            let json = serde_json::to_string_pretty(&report);
+            println!("{}", json.map_err(|error| Stop::Failed(error.to_string()))?);
+        }
+        false => print!("{}", report.text()),
+    }
+    Ok(report.is_well())
+}
+
 /// Sends mails to `user` before the commands; small ones, for it is their number that counts.
 fn fill(options: &Imap, messages: u64, target: &Target, user: &str) -> Result<(), Stop> {
     let common = &options.common;
@@ -648,6 +779,8 @@ mod tests {
             "x smtp --target 127.0.0.1:25 --to a@x --folder /f --tls starttls --auth a --password-stdin --pin 1,2 --server-tree 3,4",
             "x idle --target 127.0.0.1:143 --user a@x --password-file f --connections 5000 --hold 0 --push",
             "x imap --target 127.0.0.1:143 --user a@x --password-file f --fill 9 --fill-target 127.0.0.1:25",
+            "x slow --target 127.0.0.1:25 --to a@x --slow 10000 --spread 200 --proxy --keep 80",
+            "x slow --target 127.0.0.1:25 --to a@x --imap 127.0.0.1:143 --ways imap,data --every 100",
             "x verify --ledger f --service imaps:127.0.0.1:993 --password-stdin",
         ] {
             assert!(parse(line).is_ok(), "{line}");
@@ -660,6 +793,8 @@ mod tests {
             "x smtp --target 127.0.0.1:25 --to a@x --server-pid 1 --server-tree 2",
             "x imap --target 127.0.0.1:143 --user a@x --fill 9",
             "x idle --target mx:143 --user a@x",
+            "x slow --target 127.0.0.1:25 --to a@x --ways sideways",
+            "x slow --target 127.0.0.1:25 --to a@x --every 1",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -11,10 +11,15 @@ const ACCOUNTS: &[&str] = &["u1", "u2", "u3"];
 fn load(server: &Server, arguments: &str) -> (Option<i32>, Value) {
     let password = server.path("password");
     std::fs::write(&password, PASSWORD).expect("the directory is the test's own");
+    let password = password.display();
+    run(server, &format!("{arguments} --password-file {password}"))
+}
+
+/// The same without a password.
+fn run(server: &Server, arguments: &str) -> (Option<i32>, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost-load"));
     command.args(arguments.split_ascii_whitespace());
     command.args(["--json", "--server-pid", &server.pid().to_string()]);
-    command.arg("--password-file").arg(password);
     let output: Output = command.output().expect("the program starts");
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     (output.status.code(), report)
@@ -87,4 +92,35 @@ fn a_filled_mailbox_is_listed_again_and_again() {
         ),
     );
     assert_eq!((code, &report["done"]), (Some(0), &5.into()), "{report}");
+}
+
+#[test]
+fn slow_sessions_are_held_and_nobody_loses_a_mail() {
+    let server = Server::start(USUAL, ACCOUNTS);
+    let (smtp, imap) = (
+        server.bound("smtp", "starttls"),
+        server.bound("imap", "none"),
+    );
+    let (code, report) = run(
+        &server,
+        &format!(
+            "slow --target {smtp} --imap {imap} --to u1@example.test --slow 50 --spread 5 --every 20 \
+             --sessions 4 --messages 40 --rounds 2"
+        ),
+    );
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["rounds"].as_array().map(Vec::len), Some(2));
+    for round in report["rounds"].as_array().into_iter().flatten() {
+        assert_eq!(round["without"]["done"], 40, "{round}");
+        assert_eq!(round["with"]["done"], 40, "{round}");
+        let held = &round["held"];
+        assert_eq!(held["open"], 50, "{round}");
+        assert_eq!(held["refused"], 0, "{round}");
+    }
+    // Without a target there is nothing to be slow at.
+    let nonsense = format!("slow --target {smtp} --to u1@example.test --ways imap");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost-load"));
+    command.args(nonsense.split_ascii_whitespace());
+    let output = command.output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
