@@ -11,6 +11,7 @@ use ringpost::cli::explain::{Peer, Question, explain};
 use ringpost::config::{self, Config};
 use ringpost::control::client;
 use ringpost::control::request::{Answer, Request};
+use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
 
@@ -637,4 +638,48 @@ fn answers(file: &Path, text: &str) -> String {
         }
     }
     after
+}
+
+/// What a list says is in force after a reload, for the server as for who explains.
+#[test]
+fn a_long_list_is_read_again() {
+    let _alone = alone();
+    let (dir, config) = furnished();
+    let file = dir.path().join("ringpost.toml");
+    let list = |domains: std::ops::Range<u32>| {
+        let domains = domains.map(|n| format!("D{n}.customer.example\n"));
+        fs::write(dir.path().join("list"), domains.collect::<String>()).expect("writes");
+    };
+    list(0..10_000);
+    let rule = "[[rule]]\nsender = \"<>\"\ndomain = \"file:list\"\naction = \"discard\"\n";
+    fs::write(&file, format!("{CONFIG}\n{rule}")).expect("writes");
+    let server = Server::start(&["serve", "--config", file.to_str().expect("UTF-8")]);
+    let agree = |text: &str, expected: &str| {
+        let now = config::open(&config.file, &[]).expect("a good configuration");
+        let said = told(&now, text).answer().to_string();
+        assert!(said.starts_with(expected), "{text}: {said}");
+        assert_eq!(answered(&server, &question(text), text), said, "{text}");
+    };
+    let last = "--from <> --to a@d9999.customer.example --ip 198.51.100.1";
+    let next = "--from <> --to a@d10000.customer.example --ip 198.51.101.1";
+    agree(last, "250 2.1.5");
+    agree(next, "550 5.7.1");
+    list(1..10_001);
+    server.signal(Signal::HUP);
+    server.until("reloaded");
+    agree(last, "250 2.1.5");
+    agree(next, "250 2.1.5");
+    // One that cannot be read changes nothing.
+    fs::write(dir.path().join("list"), "a b\n").expect("writes");
+    server.signal(Signal::HUP);
+    let said = server.until("not reloaded").join("\n");
+    assert!(
+        said.contains("list:1:1: \"a b\" is no item for domain"),
+        "{said}"
+    );
+    assert_eq!(
+        answered(&server, &question(next), next),
+        "250 2.1.5 Recipient ok"
+    );
+    assert_eq!(server.stop(), Some(0));
 }

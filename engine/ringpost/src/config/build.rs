@@ -28,7 +28,7 @@ pub fn config(file: &Path, draft: Draft, lists: Lists) -> Result<Config, Problem
     let listeners = section::listener::build(&mut build, draft.listeners, &data_dir);
     section::domain::own(&mut domains, &listeners);
     let routes = section::relay::build(&mut build, draft.relays);
-    let rules = section::rule::build(&mut build, draft.rules, &listeners, &routes);
+    let rules = section::rule::build(&mut build, draft.rules, &domains, &listeners, &routes);
     let config = Config {
         file: file.to_owned(),
         tls: section::tls::build(&mut build, draft.tls),

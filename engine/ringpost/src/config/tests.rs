@@ -490,6 +490,13 @@ const BAD_RULES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[[rule]]\ndomain = [\"example\", \".x\", \"!y\", \"local\", \"other.example\"]\nrecipient = [\"@example\", \"a@z\"]\naction = \"deliver\"\n",
+        &[
+            "f:6:43: other.example is not a local domain, and no mail for it is delivered here; add it as [[domain]], or relay it",
+            "f:7:26: z is not a local domain, and no mail for it is delivered here; add it as [[domain]], or relay it",
+        ],
+    ),
+    (
         "[[rule]]\naction = \"forward\"\n",
         &["f:5:1: action \"forward\" needs to = \"alice@example.org\""],
     ),

@@ -25,7 +25,9 @@ use crate::config::Listener;
 use crate::config::build::Build;
 use crate::config::key::{Key, key};
 use crate::config::read::{Place, Reader, Said, Value};
-use ringpost_directory::rules::{Route, Rule};
+use ringpost_directory::LocalDomain;
+use ringpost_directory::rules::{Action, Route, Rule};
+use ringpost_types::Domain;
 use toml::de::DeValue;
 
 const ADDRESSES: &str = "addresses such as \"alice@example.org\", \"@example.org\" or \".example.org\", \"local\", \"*\" or \"file:LIST\"";
@@ -161,6 +163,7 @@ pub fn read(reader: &mut Reader, value: Value<'_, '_>, drafts: &mut Vec<Draft>) 
 pub fn build(
     build: &mut Build<'_>,
     drafts: Vec<Draft>,
+    domains: &[LocalDomain],
     listeners: &[Listener],
     routes: &[Route],
 ) -> Vec<Rule> {
@@ -168,6 +171,9 @@ pub fn build(
     for draft in drafts {
         let conditions = conditions::build(build, &draft, listeners);
         if let Some(action) = action::build(build, &draft, routes) {
+            if action == Action::Deliver {
+                ours(build, &draft, domains);
+            }
             rules.push(Rule {
                 place: draft.place.line().into(),
                 conditions,
@@ -176,4 +182,27 @@ pub fn build(
         }
     }
     rules
+}
+
+/// A rule that delivers is passed over for domains that are not local: who names one has forgotten to make it so.
+fn ours(build: &mut Build<'_>, draft: &Draft, domains: &[LocalDomain]) {
+    let recipients = draft.recipient.iter().flatten().filter_map(|said| {
+        let (_, domain) = said.value.rsplit_once('@')?;
+        Some((said, domain))
+    });
+    let named = draft.domain.iter().flatten();
+    let named = named.map(|said| (said, said.value.as_str()));
+    for (said, text) in named.chain(recipients) {
+        let is_name = !text.starts_with(['.', '!', '*']) && !said.value.starts_with('!');
+        let Ok(name) = Domain::parse(text) else {
+            continue;
+        };
+        let local = text == "local" || name.ip().is_some();
+        if is_name && !local && domains.iter().all(|domain| domain.name != name) {
+            let what = format!(
+                "{text} is not a local domain, and no mail for it is delivered here; add it as [[domain]], or relay it"
+            );
+            build.wrong(said, what);
+        }
+    }
 }
