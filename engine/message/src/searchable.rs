@@ -323,7 +323,7 @@ pub fn fields_into(octets: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a field's value: unfolded, decoded, in one line, folded.
 fn value_into(value: &[u8], out: &mut Vec<u8>) {
-    if value.is_ascii() && memchr::memmem::find(value, b"=?").is_none() {
+    if value.is_ascii() && word::opening(value).is_none() {
         let start = out.len();
         header::unfold_into(value, out);
         return ascii::fold(&mut out[start..]);

@@ -20,6 +20,13 @@ struct Word<'v> {
     length: usize,
 }
 
+/// Where the first `=?` stands. Two octets need no searcher, which costs more to make than to use: fields are short.
+pub(crate) fn opening(value: &[u8]) -> Option<usize> {
+    let marks = memchr::memchr_iter(b'?', value);
+    let mut openings = marks.filter_map(|at| at.checked_sub(1));
+    openings.find(|&before| value[before] == b'=')
+}
+
 /// Unfolds a header value and decodes its words; what stands outside of words is UTF-8 where it can be, else windows-1252.
 pub fn decode(value: &[u8]) -> String {
     let value = header::unfolded(value);
@@ -28,7 +35,7 @@ pub fn decode(value: &[u8]) -> String {
     // Words next to each other, of one charset: some writers cut them within a character, so they are joined first.
     let mut joined: Option<(&[u8], Vec<u8>)> = None;
     while !rest.is_empty() {
-        let start = memchr::memmem::find(rest, b"=?").unwrap_or(rest.len());
+        let start = opening(rest).unwrap_or(rest.len());
         let (before, from) = rest.split_at(start);
         let word = word(from);
         // RFC 2047 §6.2: white space between two words is not text.
@@ -115,6 +122,24 @@ fn q_decode(encoded: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_word_may_begin() {
+        let cases: &[(&str, Option<usize>)] = &[
+            ("", None),
+            ("=", None),
+            ("?=", None),
+            ("?=?", Some(1)),
+            ("=?", Some(0)),
+            ("a? b=? =?", Some(4)),
+            ("why? = what", None),
+        ];
+        for &(value, expected) in cases {
+            assert_eq!(opening(value.as_bytes()), expected, "{value:?}");
+            let naive = memchr::memmem::find(value.as_bytes(), b"=?");
+            assert_eq!(naive, expected, "{value:?}");
+        }
+    }
 
     #[test]
     fn cases() {
