@@ -179,6 +179,12 @@ pub fn change_quota(
     })
 }
 
+/// Refuses logins of an account, or lets them in again.
+pub fn disable(snapshot: &dyn Snapshot, name: &str, disabled: bool) -> Result<Write, Refusal> {
+    let account = find(snapshot, name)?;
+    Ok(Write::AccountDisable { account, disabled })
+}
+
 /// One more password for an account, for one program of its owner. Its name is kept as SASLprep makes it, for SCRAM
 /// tells it with the account's.
 pub fn add_app_password(

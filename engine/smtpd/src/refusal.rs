@@ -15,6 +15,8 @@ pub const NOT_YOURS: Reply = Reply::new(
     Enhanced(5, 7, 1),
     "Sender address does not belong to you",
 );
+/// MAIL: the account that has logged in is disabled or gone since. RFC 5248's registry, 5.7.13.
+pub const DISABLED: Reply = Reply::new(525, Enhanced(5, 7, 13), "The account is disabled");
 /// The body: too much header to know whose name the mail bears.
 pub const HEADER_UNREAD: Reply = Reply::new(
     554,

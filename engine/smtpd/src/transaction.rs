@@ -8,6 +8,7 @@ use crate::addressed::{Addressed, Case};
 use crate::outgoing::{self, Wishes};
 use crate::{Context, Role, author, refusal};
 use ringpost_admission::memory::{Share, Use};
+use ringpost_api::read;
 use ringpost_delivery::{Arrived, Completion, Envelope, Ingest, Received, Sender};
 use ringpost_directory::{Facts, Login, Rules};
 use ringpost_runtime::{Endpoint, Shard, TlsInfo, event, time};
@@ -100,14 +101,8 @@ impl Transaction {
         if !setup.post.has_room_for(mail.size.unwrap_or(0)) {
             return Err(refusal::NO_ROOM);
         }
-        if let (Some(login), Some(address)) = (origin.login, &mail.reverse_path) {
-            let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
-            let account = login.account;
-            match setup.directory.may_send_as(&*snapshot, account, address) {
-                Ok(true) => {}
-                Ok(false) => return Err(refusal::NOT_YOURS),
-                Err(_) => return Err(refusal::TROUBLE),
-            }
+        if let Some(login) = origin.login {
+            may_send(context, login, mail.reverse_path.as_ref())?;
         }
         let facts = origin.facts(context, mail.reverse_path.as_ref());
         let rules = setup.directory.rules();
@@ -332,6 +327,22 @@ impl Transaction {
             setup.post.accept(envelope, arrived).await.map_err(told)?;
         }
         Ok(taken)
+    }
+}
+
+/// Whether a user may send now, and from this address. The session may be older than what an operator said of its account.
+fn may_send(context: &Context, login: &Login, from: Option<&Address>) -> Result<(), Reply> {
+    let setup = &context.setup;
+    let snapshot = setup.store.snapshot().map_err(|_| refusal::TROUBLE)?;
+    let account = read::account(&*snapshot, login.account).map_err(|_| refusal::TROUBLE)?;
+    if account.is_none_or(|account| account.disabled) {
+        return Err(refusal::DISABLED);
+    }
+    let Some(from) = from else { return Ok(()) };
+    match setup.directory.may_send_as(&*snapshot, login.account, from) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(refusal::NOT_YOURS),
+        Err(_) => Err(refusal::TROUBLE),
     }
 }
 

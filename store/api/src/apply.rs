@@ -131,6 +131,9 @@ pub fn plan(
             octets,
             messages,
         } => accounts::quota(&mut draft, *account, *octets, *messages),
+        Write::AccountDisable { account, disabled } => {
+            accounts::disable(&mut draft, *account, *disabled)
+        }
         Write::Trim { account, upto } => trim::trim(&mut draft, *account, *upto),
         Write::Sweep => sweep::sweep(&mut draft),
         Write::Text { blob, row } => filter::text(&mut draft, *blob, row),

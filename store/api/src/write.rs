@@ -118,6 +118,8 @@ pub enum Write {
         octets: u64,
         messages: u32,
     },
+    /// Refuse logins of an account, or let them in again. Its mail comes in all the same.
+    AccountDisable { account: AccountId, disabled: bool },
     /// Forget what vanished in an account up to a modification sequence, or as much of it as one write may: see
     /// [`Outcome::Trimmed`]. RFC 7162 §3.2.5.2 allows it.
     Trim { account: AccountId, upto: ModSeq },

@@ -404,8 +404,29 @@ fn passwords_end_at_once() {
     tries(&app, End::Refused);
     let list = server.command(&["account", "app-password", "list", &alice], "");
     assert!(!list.contains("phone"), "{list}");
+    // What is open ends with the account's right to send; what comes in for it comes in.
+    let mut session = Session::begin(&server, Protocol::Smtp);
+    let who = Who {
+        name: &alice,
+        password: "another horse",
+    };
+    let end = session.log_in("PLAIN", &who, true);
+    session.ends(&end, End::In, "before it is disabled");
+    server.command(&["account", "disable", &alice], "");
+    tries("another horse", End::Refused);
+    for from in [&*alice, ""] {
+        let mail = format!("MAIL FROM:<{from}>");
+        session.client.expect(&mail, 525);
+    }
+    let list = server.command(&["account", "list"], "");
+    assert!(list.trim_end().ends_with("disabled"), "{list}");
+    server.command(&["account", "enable", &alice], "");
+    tries("another horse", End::In);
+    session.client.expect("MAIL FROM:<>", 250);
+    session.client.expect("RSET", 250);
     server.command(&["account", "remove", &alice], "");
     tries("another horse", End::Refused);
+    session.client.expect("MAIL FROM:<>", 525);
 }
 
 /// Sessions of one account count together, whatever they speak; where there are too many of them, the last one waits.

@@ -1,4 +1,4 @@
-//! `ringpost account add|passwd|quota|remove|list|app-password`.
+//! `ringpost account add|passwd|quota|disable|enable|remove|list|app-password`.
 
 use super::app_password::AppPassword;
 use super::exit::Failure;
@@ -16,6 +16,22 @@ pub enum Account {
     Passwd(One),
     /// Bound what an account may hold
     Quota(Quota),
+    /// Refuse an account's logins and what it sends; its mail comes in all the same
+    Disable {
+        /// The account's address
+        #[arg(value_name = "NAME@DOMAIN")]
+        name: String,
+        #[command(flatten)]
+        named: Named,
+    },
+    /// Let an account in again
+    Enable {
+        /// The account's address
+        #[arg(value_name = "NAME@DOMAIN")]
+        name: String,
+        #[command(flatten)]
+        named: Named,
+    },
     /// Remove an account and all its mail
     Remove {
         /// The account's address
@@ -103,6 +119,8 @@ impl Account {
                 client::ask(&named.open()?, request)?;
                 print(&format!("quota of {name} changed\n"));
             }
+            Account::Disable { name, named } => disable(name, &named, true)?,
+            Account::Enable { name, named } => disable(name, &named, false)?,
             Account::Remove { name, named } => {
                 let request = Request::AccountRemove { name: name.clone() };
                 client::ask(&named.open()?, request)?;
@@ -118,6 +136,14 @@ impl Account {
         }
         Ok(())
     }
+}
+
+fn disable(name: String, named: &Named, disabled: bool) -> Result<(), Failure> {
+    let done = if disabled { "disabled" } else { "enabled" };
+    let text = format!("account {name} {done}\n");
+    client::ask(&named.open()?, Request::AccountDisable { name, disabled })?;
+    print(&text);
+    Ok(())
 }
 
 impl One {

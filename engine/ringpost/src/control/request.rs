@@ -41,6 +41,11 @@ pub enum Request {
         octets: Option<u64>,
         messages: Option<u32>,
     },
+    /// Whether its logins are refused.
+    AccountDisable {
+        name: String,
+        disabled: bool,
+    },
     AccountRemove {
         name: String,
     },
@@ -185,6 +190,7 @@ pub fn plan(
             octets,
             messages,
         } => account::change_quota(snapshot, name, *octets, *messages)?,
+        Request::AccountDisable { name, disabled } => account::disable(snapshot, name, *disabled)?,
         Request::AccountRemove { name } => account::remove(snapshot, name)?,
         Request::AliasAdd { name, targets } => alias::put(snapshot, domains, name, targets)?,
         Request::AliasRemove { name } => alias::remove(snapshot, name)?,

@@ -147,6 +147,15 @@ pub(super) fn quota(
     Ok(Outcome::Done)
 }
 
+pub(super) fn disable(
+    draft: &mut Draft<'_>,
+    id: AccountId,
+    disabled: bool,
+) -> Result<Outcome, Error> {
+    draft.account(id)?.disabled = disabled;
+    Ok(Outcome::Done)
+}
+
 pub(super) fn alias_put(
     draft: &mut Draft<'_>,
     address: &str,

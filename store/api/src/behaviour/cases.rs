@@ -46,6 +46,7 @@ pub const ALL: &[Case] = &[
     ("the change feed", feed),
     ("UIDVALIDITY after a restore", mailboxes::revalidate),
     ("quota", bounds::quota),
+    ("disabled", bounds::disabled),
     ("what is gone is swept", bounds::sweeping),
     ("EXPUNGE of many", bounds::expunging),
     ("what is forgotten is told", bounds::trimming),

@@ -85,6 +85,26 @@ pub(super) fn quota(store: &dyn Store) {
     sound(store);
 }
 
+/// An account whose logins are refused keeps all that it has, and gets its mail.
+pub(super) fn disabled(store: &dyn Store) {
+    account(store, "a@example.test");
+    let is_disabled = || {
+        let snapshot = store.snapshot().expect("a snapshot");
+        let row = read::account(&*snapshot, ONE).expect("readable");
+        row.expect("an account").disabled
+    };
+    let disable = |account, disabled| ask(store, Write::AccountDisable { account, disabled });
+    assert!(!is_disabled());
+    for (sequence, disabled) in [(1, true), (2, true), (3, false)] {
+        assert_eq!(disable(ONE, disabled), Ok(Outcome::Done));
+        assert_eq!(is_disabled(), disabled);
+        put(store, sequence, INBOX);
+        assert_eq!(is_disabled(), disabled);
+    }
+    assert_eq!(disable(AccountId(9), true), Err(Error::NoAccount));
+    sound(store);
+}
+
 /// Sweeps until nothing is left; how many writes that took.
 fn sweep(store: &dyn Store) -> usize {
     let mut writes = 0;
