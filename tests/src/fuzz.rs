@@ -8,6 +8,7 @@ mod folders;
 mod imap;
 mod mails;
 mod mutate;
+mod proxy;
 mod records;
 mod recovery;
 mod sasl;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     smtp::BDAT,
     smtp::XCLIENT,
     smtp::DOT,
+    proxy::PROXY,
     sasl::SASL,
     imap::COMMANDS,
     imap::MAILBOX,

@@ -3,6 +3,7 @@
 
 mod crash;
 mod dialogs;
+mod door;
 mod fuzz;
 mod house;
 mod large;
