@@ -25,7 +25,7 @@ use crate::report::Report;
 use crate::slow;
 use crate::slow::crowd;
 use crate::slow::way::{Envelope, Way};
-use crate::smtp::plan::{Counts, Dialect, Pace, Plan};
+use crate::smtp::plan::{Counts, Dialect, Pace, Plan, REST};
 use crate::smtp::run::{self, Ran};
 use crate::target::{Service, Target, Tls};
 use crate::wire::Error;
@@ -472,6 +472,7 @@ fn smtp(options: Smtp) -> Result<bool, Stop> {
         messages: options.messages,
         messages_per_connection: options.per_connection,
         until: common.until(),
+        rest: REST,
         counts: Counts::default(),
     };
     let Ran {
@@ -663,6 +664,8 @@ fn slow_sessions(options: Slow) -> Result<bool, Stop> {
         messages: options.messages,
         messages_per_connection: 1_000,
         until: common.until(),
+        // Beside a crowd it never rests.
+        rest: Duration::ZERO,
         counts: Counts::default(),
     };
     let server = common.server();
@@ -709,6 +712,7 @@ fn fill(options: &Imap, messages: u64, target: &Target, user: &str) -> Result<()
         messages,
         messages_per_connection: 1_000,
         until: common.until(),
+        rest: REST,
         counts: Counts::default(),
     };
     let ran = run::run(

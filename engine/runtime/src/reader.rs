@@ -139,8 +139,9 @@ impl Port {
         self.spare.get() && self.phase.get() == Phase::Parked
     }
 
-    /// Ends the wait for want of memory.
+    /// Ends the wait for want of memory. Once: who has been told leaves by itself, and others are next.
     pub fn shed(&self) {
+        self.spare.set(false);
         self.expired.set(Some(io::ErrorKind::OutOfMemory));
         self.waker.take().into_iter().for_each(Waker::wake);
     }

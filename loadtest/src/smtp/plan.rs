@@ -4,7 +4,7 @@
 //! recipients, so that two runs of one seed send the same, whatever the timing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringpost_runtime::TlsClient;
 
@@ -47,8 +47,13 @@ pub struct Plan {
     pub messages_per_connection: u64,
     /// No mail is begun after this.
     pub until: Instant,
+    /// How long the server may go on working after its last reply before it is measured.
+    pub rest: Duration,
     pub counts: Counts,
 }
+
+/// What a server may take to come to rest: a queue takes its time.
+pub const REST: Duration = Duration::from_secs(60);
 
 /// How far the run is, for all threads to add to and for the progress bar to read.
 #[derive(Debug, Default)]

@@ -18,8 +18,6 @@ use crate::report::{self, Latency, Limit, Report, Server};
 use crate::smtp::client::{Client, Tally, Then};
 use crate::smtp::plan::Plan;
 
-/// How long the server may go on working after its last reply before it is measured: a queue takes its time.
-const REST: Duration = Duration::from_secs(60);
 /// Sessions that connect at the same moment; the rest follow as these are greeted.
 const SESSIONS_AT_ONCE: u64 = 64;
 
@@ -63,7 +61,7 @@ pub fn run(
         .and_then(Processes::read)
         .zip(server_before.as_ref())
         .map(|(u, b)| u.since(b));
-    let at_rest = server.and_then(|server| server.read_at_rest(REST));
+    let at_rest = server.and_then(|server| server.read_at_rest(plan.rest));
 
     let mut ledger = Ledger {
         run: plan.run,
