@@ -85,6 +85,7 @@ fn permit(session: &Session, command: &Command<'_>) -> Result<(), Refusal> {
             Err(Refusal::Bad("Log in first."))
         }
         State::Selected if session.view.is_none() => Err(Refusal::Bad("Select a mailbox first.")),
+        State::Authenticated | State::Selected => session.is_welcome(),
         _ => Ok(()),
     }
 }

@@ -74,6 +74,16 @@ impl Session {
             .ok_or(Refusal::Bad("Log in first."))
     }
 
+    /// Whether the account is still let in: the session may be older than what an operator said of it.
+    pub(crate) fn is_welcome(&self) -> Result<(), Refusal> {
+        let account = self.account()?;
+        let snapshot = self.snapshot()?;
+        match read::account(&*snapshot, account)? {
+            Some(account) if !account.disabled => Ok(()),
+            Some(_) | None => Err(End::Bye("The account is disabled.").into()),
+        }
+    }
+
     /// The selected mailbox.
     pub(crate) fn selected(&mut self) -> Result<&mut View, Refusal> {
         self.view
@@ -188,6 +198,8 @@ impl Session {
         }
         self.flush().await?;
         self.hurry()?;
+        // Between two commands, and only there, a stranger may be sent away for want of memory.
+        self.connection.spare(self.login.is_none());
         let input = time::first(self.connection.fill(), self.context.shard.drain());
         match input.await {
             First::A(filled) => came(filled),
@@ -202,6 +214,7 @@ impl Session {
         }
         self.flush().await?;
         self.hurry()?;
+        self.connection.spare(false);
         came(self.connection.fill().await)
     }
 

@@ -412,7 +412,14 @@ fn passwords_end_at_once() {
     };
     let end = session.log_in("PLAIN", &who, true);
     session.ends(&end, End::In, "before it is disabled");
+    let mut reader = Session::begin(&server, Protocol::Imap);
+    let end = reader.log_in("PLAIN", &who, true);
+    reader.ends(&end, End::In, "before it is disabled");
+    reader.client.imap_ok("SELECT INBOX");
     server.command(&["account", "disable", &alice], "");
+    reader.client.send("t FETCH 1:* ALL\r\n");
+    let told = reader.client.line();
+    assert_eq!(told, "* BYE The account is disabled.");
     tries("another horse", End::Refused);
     for from in [&*alice, ""] {
         let mail = format!("MAIL FROM:<{from}>");
