@@ -412,6 +412,28 @@ fn silence_ends_a_session() {
     }
 }
 
+/// Between chunks a mail is under way, and is waited for as within them; not as a session that has nothing to do.
+#[test]
+fn silence_between_chunks_ends_a_session() {
+    let server = Server::start(Limits {
+        smtp_data_block_ms: 300,
+        ..Limits::default()
+    });
+    let mut client = Client::connect(server.mx);
+    client.talk(&[
+        ("EHLO c", "250-"),
+        ("MAIL FROM:<>", "250"),
+        ("RCPT TO:<alice@example.org>", "250"),
+    ]);
+    client.send(format!("BDAT 600\r\n{}", "x".repeat(600)));
+    assert!(client.reply().starts_with("250 2.0.0"));
+    let last = client.reply();
+    assert!(last.starts_with("421 4.4.2"), "{last}");
+    assert!(client.is_closed());
+    drop(client);
+    assert!(server.inbox(server.alice, 0).is_empty());
+}
+
 /// Octets that drip in end no silence: a command and a block of a mail have their whole time.
 #[test]
 fn drips_end_a_session() {
