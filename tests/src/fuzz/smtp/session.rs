@@ -11,7 +11,7 @@ use crate::fuzz::{Target, cuts};
 use crate::random::Random;
 use ringpost_smtp::session::{Action, Mechanisms, Options, Session};
 use ringpost_smtp::xtext::breaks_lines;
-use ringpost_smtp::{Body, Client, Mail, Patience, Rcpt, Recipient, Role, Tls, reply};
+use ringpost_smtp::{Body, Client, Mail, Rcpt, Recipient, Role, Tls, reply};
 use ringpost_types::Reply;
 use ringpost_types::limit::Limits;
 use ringpost_types::reply::Enhanced;
@@ -176,12 +176,12 @@ pub(super) fn hear(input: &[u8], cuts: &[usize], setting: Setting) -> Heard {
             .count()
     };
     // A chunk that is not whole has no answer yet; a DATA has its 354.
-    let open_chunk = session.phase_patience() == Patience::Block
-        && text
-            .lines()
-            .rev()
-            .find(|line| line.get(9..12) == Some("C: "))
-            .is_some_and(|line| line[12..].to_ascii_uppercase().starts_with("BDAT"));
+    let open_chunk = text
+        .lines()
+        .rev()
+        .find(|line| matches!(line.get(9..12), Some("C: " | "S: ")))
+        .and_then(|line| line[9..].strip_prefix("C: "))
+        .is_some_and(|said| said.to_ascii_uppercase().starts_with("BDAT"));
     Heard {
         replies: service
             .out
