@@ -133,7 +133,7 @@ impl<'i> Guessed<'i> {
     /// What admission counts; empty: nobody.
     fn name(self) -> String {
         match self.is_password {
-            true => Name::read(self.identity).account_key(),
+            true => Name::read(self.identity).guess_key(),
             false => String::new(),
         }
     }
@@ -255,7 +255,7 @@ impl Door {
         }
     }
 
-    /// Whether passwords of `name`, as [`Name::account_key`] writes it, may be tried now; empty: whether anything may.
+    /// Whether passwords of `name`, as [`Name::guess_key`] writes it, may be tried now; empty: whether anything may.
     fn may_try(&self, caller: &Caller, name: &str) -> Result<(), Refusal> {
         let now_ms = time::now_unix_ms();
         match self.admission.may_log_in(caller.ip, name, now_ms) {
@@ -271,8 +271,7 @@ impl Door {
         identity: &str,
         password: Secret,
     ) -> Result<Subject, Refusal> {
-        let name = Name::read(identity).account_key();
-        self.may_try(caller, &name)?;
+        self.may_try(caller, "")?;
         let now_ms = time::now_unix_ms();
         let start = {
             let snapshot = self.store.snapshot().map_err(failed(caller.trace))?;
@@ -280,10 +279,15 @@ impl Door {
             check::start(&*snapshot, &cache, identity, password, now_ms)
                 .map_err(failed(caller.trace))?
         };
+        let name = Name::read(identity);
+        let may_guess = || self.may_try(caller, &name.guess_key());
         let hash = match start {
-            Start::Known(subject) => return Ok(subject),
-            Start::Hash(hash) => hash,
+            // An app password is no guess. A remembered one may be: it must not tell faster what a hash would.
+            Start::Known(subject) if subject.app.is_some() => return Ok(subject),
+            Start::Known(subject) => return may_guess().map(|()| subject),
+            Start::Hash(hash) => may_guess().map(|()| hash)?,
         };
+        let name = name.account_key();
         let is_at_home = self.admission.is_at_home(caller.ip, &name, now_ms);
         let place = self.policy().queue.place(is_at_home).ok_or(Refusal::Busy)?;
         let hashed = self.shard.offload(move || hash.verify()).await;
@@ -425,7 +429,7 @@ impl Talk {
     pub async fn respond(mut self: Box<Self>, response: &[u8]) -> Next {
         // A proof is a guess as a password is, and many exchanges may have begun before the first of them failed.
         if self.shown.is_some() {
-            let name = Name::read(&self.identity).account_key();
+            let name = Name::read(&self.identity).guess_key();
             if let Err(refusal) = self.door.may_try(&self.caller, &name) {
                 return self.refuse(refusal).await;
             }
@@ -467,7 +471,7 @@ impl Talk {
 
     fn keys(&mut self, identity: String) -> Result<Step, Refusal> {
         self.identity = identity;
-        let name = Name::read(&self.identity).account_key();
+        let name = Name::read(&self.identity).guess_key();
         self.door.may_try(&self.caller, &name)?;
         let (keys, subject) = self.find()?;
         self.shown = Some(keys.clone());

@@ -50,6 +50,15 @@ impl<'n> Name<'n> {
         }
         key
     }
+
+    /// Whose own password a wrong one may have been a guess at; empty where an app password is named: those are random, so
+    /// nobody guesses them, and however many try at the account's own, the programs of its owner go in from anywhere.
+    pub fn guess_key(&self) -> String {
+        match self.app {
+            Some(_) => String::new(),
+            None => self.account_key(),
+        }
+    }
 }
 
 /// Whether two identities are of one account and, where they name one, of one app password.
@@ -99,6 +108,8 @@ mod tests {
             assert_eq!(name.key(), *expected, "{identity}");
             let account = expected.split('/').next().unwrap_or_default();
             assert_eq!(name.account_key(), account, "{identity}");
+            let guessed = if name.app.is_some() { "" } else { account };
+            assert_eq!(name.guess_key(), guessed, "{identity}");
         }
     }
 }
