@@ -94,6 +94,9 @@ impl End {
     pub(crate) fn of(error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::TimedOut => End::Bye("Silent for too long."),
+            std::io::ErrorKind::OutOfMemory => {
+                End::Bye("The server is short of memory; try again later.")
+            }
             _ => End::Lost,
         }
     }

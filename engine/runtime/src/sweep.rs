@@ -106,10 +106,12 @@ pub async fn run(shard: Rc<Shard>) {
         shard.sweep.step();
         if shard.budget.step() >= Some(Step::Idlers) {
             let gone = shard.sweep.shed();
-            event!(
-                TraceId(0),
-                "memory is short: {gone} idle sessions sent away"
-            );
+            if gone > 0 {
+                event!(
+                    TraceId(0),
+                    "memory is short: {gone} idle sessions sent away"
+                );
+            }
         }
     }
 }
