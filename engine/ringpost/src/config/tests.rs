@@ -750,3 +750,21 @@ fn greeting_delays() {
         assert!(read(&file(delay), &[]).is_err(), "{delay}");
     }
 }
+
+/// What README shows is taken as it stands.
+#[test]
+fn the_examples_of_the_readme() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("lists")).expect("made");
+    std::fs::write(dir.path().join("lists/blocked"), "@spam.example\n").expect("written");
+    let readme = include_str!("../../../../README.md");
+    let examples = readme.split("```toml\n").skip(1);
+    let examples: Vec<_> = examples
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 2, "README has lost its examples");
+    let file = dir.path().join("ringpost.toml");
+    std::fs::write(&file, SMALL.to_owned() + &examples.concat()).expect("written");
+    let config = open(&file, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((config.listeners.len(), config.routes.len()), (1, 1));
+}
