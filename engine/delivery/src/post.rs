@@ -111,9 +111,13 @@ impl Post {
         self.inlet.ingest(size, head)
     }
 
-    /// Whether a new mail of so many octets would find room in memory now.
-    pub fn has_room_for(&self, octets: u64) -> bool {
-        self.inlet.memory.takes_new() && self.inlet.has_room_for(octets)
+    /// Whether a new mail of so many octets would find room now: in memory, and in an index that takes anything. Who asks
+    /// before it comes saves its peer the sending.
+    pub fn has_room_for(&self, octets: u64) -> Result<(), Error> {
+        match self.inlet.memory.takes_new() && self.inlet.has_room_for(octets) {
+            true => self.index_takes(),
+            false => Err(Error::Memory),
+        }
     }
 
     /// The shard's budget for mails.
@@ -205,12 +209,16 @@ impl Post {
         }
     }
 
-    /// Back-pressure: limit delivery_lag_octets_max. An index that cannot commit, or has too little room, is not waited for.
-    async fn wait_for_index(&self) -> Result<(), Error> {
+    fn index_takes(&self) -> Result<(), Error> {
         self.store.accepts().map_err(|error| match error {
             ringpost_api::Error::Full => error.into(),
             _ => Error::Lag,
-        })?;
+        })
+    }
+
+    /// Back-pressure: limit delivery_lag_octets_max. An index that cannot commit, or has too little room, is not waited for.
+    async fn wait_for_index(&self) -> Result<(), Error> {
+        self.index_takes()?;
         let is_behind = || self.store.lag_octets() > self.limits.delivery_lag_octets_max;
         let until = Instant::now() + LAG_WAIT;
         while is_behind() {

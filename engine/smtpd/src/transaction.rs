@@ -98,9 +98,8 @@ impl Transaction {
         self.clear();
         let mail = self.mail.insert(mail);
         let setup = &context.setup;
-        if !setup.post.has_room_for(mail.size.unwrap_or(0)) {
-            return Err(refusal::NO_ROOM);
-        }
+        let room = setup.post.has_room_for(mail.size.unwrap_or(0));
+        room.map_err(|error| refusal::of_delivery(&error))?;
         if let Some(login) = origin.login {
             may_send(context, login, mail.reverse_path.as_ref())?;
         }

@@ -284,6 +284,7 @@ fn mail_is_refused_at_once_while_the_index_takes_nothing() {
                     queue: &[],
                     unix: 0,
                 };
+                assert_eq!(post.has_room_for(0), Err(told.clone()));
                 let mail = arrived(&post, b"a\r\n").await;
                 assert_eq!(post.accept(envelope, mail).await, Err(told));
                 assert_eq!(post.memory().taken(), 0);

@@ -89,10 +89,8 @@ fn prepare(
         return Err(StoreError::Quota.into());
     }
     let post = &session.context.post;
-    let ingest = match post.has_room_for(append.octets) {
-        true => post.ingest(Some(append.octets), b""),
-        false => Err(Error::Memory),
-    };
+    let room = post.has_room_for(append.octets);
+    let ingest = room.and_then(|()| post.ingest(Some(append.octets), b""));
     let ingest = ingest.map_err(refuse)?;
     let order = Order {
         account,
